@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Temper: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "temper", abstract: "Train, attack, analyse and distil image classifiers.")
+}
