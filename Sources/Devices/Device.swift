@@ -1,0 +1,77 @@
+/// Where tensors live and operations run: the SIMD CPU path or one OpenCL device.
+///
+/// A device owns memory and one in-order queue and knows no operation. It is an enumeration so that an
+/// operation that forgets a device does not compile.
+public enum Device: Sendable, Equatable, CustomStringConvertible {
+  case cpu(CPU)
+  case openCL(OpenCL)
+
+  public static func == (a: Device, b: Device) -> Bool {
+    switch (a, b) {
+    case (.cpu(let a), .cpu(let b)): a === b
+    case (.openCL(let a), .openCL(let b)): a === b
+    default: false
+    }
+  }
+
+  /// Short name for messages and tests, such as `cpu avx512` or `opencl:0 NVIDIA H100`.
+  public var description: String {
+    switch self {
+    case .cpu(let cpu): "cpu \(cpu.instructionSet.rawValue)"
+    case .openCL(let device): "opencl:\(device.info.index) \(device.info.name) (\(device.kernelShape) kernels)"
+    }
+  }
+
+  /// A buffer of uninitialised memory.
+  /// - Throws: `.deviceUnavailable` when the device has no memory left.
+  public func makeBuffer(byteCount: Int) throws -> Buffer {
+    switch self {
+    case .cpu(let cpu): cpu.makeBuffer(byteCount: byteCount)
+    case .openCL(let device): try device.makeBuffer(byteCount: byteCount)
+    }
+  }
+
+  /// Copies host memory to the start of a buffer.
+  public func write(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
+    precondition(bytes.count <= buffer.byteCount, "more bytes than the buffer holds")
+    guard let address = bytes.baseAddress, bytes.count > 0 else { return }
+    switch self {
+    case .cpu: buffer.address.copyMemory(from: address, byteCount: bytes.count)
+    case .openCL(let device): try device.write(bytes, to: buffer)
+    }
+  }
+
+  /// Copies the start of a buffer to host memory, after all work queued so far.
+  public func read(_ buffer: Buffer, into bytes: UnsafeMutableRawBufferPointer) throws {
+    precondition(bytes.count <= buffer.byteCount, "more bytes than the buffer holds")
+    guard let address = bytes.baseAddress, bytes.count > 0 else { return }
+    switch self {
+    case .cpu: address.copyMemory(from: buffer.address, byteCount: bytes.count)
+    case .openCL(let device): try device.read(buffer, into: bytes)
+    }
+  }
+
+  /// Copies `byteCount` bytes between buffers of this device.
+  package func copy(_ source: Buffer, to target: Buffer, byteCount: Int) throws {
+    precondition(byteCount <= source.byteCount && byteCount <= target.byteCount, "copy beyond a buffer")
+    guard byteCount > 0 else { return }
+    switch self {
+    case .cpu: target.address.copyMemory(from: source.address, byteCount: byteCount)
+    case .openCL(let device): try device.copy(source, to: target, byteCount: byteCount)
+    }
+  }
+
+  /// Waits until all queued work is done.
+  /// - Throws: `.deviceUnavailable` if any of it failed.
+  public func synchronize() throws {
+    if case .openCL(let device) = self { try device.synchronize() }
+  }
+
+  /// Byte offsets of views of a buffer must be multiples of this.
+  package var viewAlignment: Int {
+    switch self {
+    case .cpu: 64
+    case .openCL(let device): device.info.viewAlignment
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import Devices
+
+extension CPU {
+  /// dx of a convolution. With stride 1 and enough channels it is a convolution of dy with rotated weights;
+  /// otherwise the product dy * weights^T is scattered back onto the images.
+  func convolveInputGradient(
+    _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
+    into dx: UnsafeMutablePointer<Float>
+  ) throws {
+    if g.stride == 1, g.r == g.s, g.padding < g.r, g.c >= kernels.panelWidth / 2 {
+      let transposed = try ConvolutionGeometry(
+        images: g.outputShape, weights: [g.r, g.s, g.k, g.c], stride: 1, padding: g.r - 1 - g.padding)
+      convolve(transposed, dy, PackedSegments.rotated(weights, on: self), into: dx)
+    } else {
+      scatterInputGradient(g, dy, weights, into: dx)
+    }
+  }
+
+  private func scatterInputGradient(
+    _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
+    into dx: UnsafeMutablePointer<Float>
+  ) {
+    let taps = g.r * g.s * g.c
+    let pixels = g.outputHeight * g.outputWidth
+    let packed = PackedMatrix.of(
+      weights, key: "scatter", depth: g.k, columns: taps, rowStride: g.k, transposed: true, on: self)
+    // A few images at a time, so that their products stay in the cache and memory stays small.
+    let group = max(1, min(g.n, threads * max(1, 1_000_000 / max(1, pixels * taps))))
+    let buffer = makeBuffer(byteCount: max(1, group * pixels * taps) * 4)
+    let products = buffer.address.assumingMemoryBound(to: Float.self)
+    var first = 0
+    while first < g.n {
+      let count = min(group, g.n - first)
+      multiply(
+        LeftMatrix(pointer: dy + first * pixels * g.k, stride: g.k, transposed: false), packed,
+        rows: count * pixels, into: products)
+      parallel(count) { image in
+        scatter(g, products + image * pixels * taps, into: dx + (first + image) * g.h * g.w * g.c)
+      }
+      first += count
+    }
+    withExtendedLifetime(buffer) {}
+  }
+
+  /// Adds the products (output pixels x R * S * C) of one image to the input pixels they came from.
+  private func scatter(
+    _ g: ConvolutionGeometry, _ products: UnsafePointer<Float>, into image: UnsafeMutablePointer<Float>
+  ) {
+    image.update(repeating: 0, count: g.h * g.w * g.c)
+    var product = products
+    for y in 0..<g.outputHeight {
+      for x in 0..<g.outputWidth {
+        for r in 0..<g.r {
+          let row = y * g.stride + r - g.padding
+          for s in 0..<g.s {
+            let column = x * g.stride + s - g.padding
+            if row >= 0, row < g.h, column >= 0, column < g.w {
+              let target = image + (row * g.w + column) * g.c
+              for c in 0..<g.c { target[c] += product[c] }
+            }
+            product += g.c
+          }
+        }
+      }
+    }
+  }
+
+  /// dW of a convolution: for each kernel row r the product of the image rows, transposed, with dy.
+  ///
+  /// Images are split into at most 16 groups, whatever the number of threads; each group has its own sum and
+  /// the sums are added in order, so that results do not depend on the threads.
+  func convolveWeightGradient(
+    _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
+    into dw: UnsafeMutablePointer<Float>
+  ) {
+    let width = kernels.panelWidth
+    let padded = (g.k + width - 1) / width * width
+    let groups = max(1, min(16, g.n))
+    let size = g.r * g.s * g.c * padded
+    let buffer = makeBuffer(byteCount: max(1, groups * size) * 4)
+    let sums = buffer.address.assumingMemoryBound(to: Float.self)
+    withPaddedImages(g, x) { x, height, columns in
+      parallel(groups) { group in
+        let images = group * g.n / groups..<(group + 1) * g.n / groups
+        sumWeightGradient(
+          g, x, imageStride: height * columns * g.c, rowStride: columns * g.c, dy, images: images,
+          into: sums + group * size, columns: padded)
+      }
+    }
+    let rows = g.r * g.s * g.c
+    parallelRanges(rows, grain: 64) { range in
+      for row in range {
+        for k in 0..<g.k {
+          var sum = sums[row * padded + k]
+          for group in 1..<max(1, groups) { sum += sums[group * size + row * padded + k] }
+          dw[row * g.k + k] = sum
+        }
+      }
+    }
+    withExtendedLifetime(buffer) {}
+  }
+
+  private func sumWeightGradient(
+    _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, imageStride: Int, rowStride: Int,
+    _ dy: UnsafePointer<Float>, images: Range<Int>, into sum: UnsafeMutablePointer<Float>, columns: Int
+  ) {
+    let pixels = g.outputHeight * g.outputWidth
+    let width = kernels.panelWidth
+    let rows = g.s * g.c
+    let packed = makeBuffer(byteCount: max(1, pixels * columns) * 4)
+    let panels = packed.address.assumingMemoryBound(to: Float.self)
+    for image in images {
+      kernels.pack(dy + image * pixels * g.k, g.k, pixels, g.k, panels)
+      for r in 0..<g.r {
+        let segment = x + image * imageStride + r * rowStride
+        var row = 0
+        while row < rows {
+          let count = tileHeight(left: rows - row, kernels.maximumRows > 12 ? 12 : kernels.maximumRows)
+          for panel in 0..<columns / width {
+            kernels.tileByColumns(
+              count, g.outputHeight, g.outputWidth, segment + row, g.stride * rowStride, g.stride * g.c,
+              panels + panel * pixels * width, sum + (r * rows + row) * columns + panel * width, columns,
+              image > images.lowerBound, nil, false)
+          }
+          row += count
+        }
+      }
+    }
+    withExtendedLifetime(packed) {}
+  }
+}

@@ -1,0 +1,80 @@
+import Devices
+
+/// The right operand of a product, copied into the panels that the micro-kernel reads: blocks of up to
+/// `depthBlock` depths, in each block panels of `panelWidth` columns, zero-padded, each [depth][panelWidth].
+struct PackedMatrix {
+  /// A block of this many depths of one panel fills half of a 32 KB first-level cache together with its rows.
+  static let depthBlock = 512
+
+  let buffer: Buffer
+  let depth: Int
+  let columns: Int
+  let panelWidth: Int
+
+  var panels: Int { (columns + panelWidth - 1) / panelWidth }
+  var paddedColumns: Int { panels * panelWidth }
+  var blocks: Int { (depth + Self.depthBlock - 1) / Self.depthBlock }
+
+  /// Depths of one block.
+  func depths(ofBlock block: Int) -> Int { min(Self.depthBlock, depth - block * Self.depthBlock) }
+
+  /// Start of a panel within a block.
+  func panel(_ panel: Int, block: Int) -> UnsafePointer<Float> {
+    let start = block * Self.depthBlock * paddedColumns + panel * depths(ofBlock: block) * panelWidth
+    return UnsafePointer(buffer.address.assumingMemoryBound(to: Float.self)) + start
+  }
+
+  /// Packs a row-major matrix: (depth, columns), or (columns, depth) if `transposed`.
+  init(
+    _ matrix: UnsafePointer<Float>, depth: Int, columns: Int, rowStride: Int, transposed: Bool, on cpu: CPU
+  ) {
+    self.depth = depth
+    self.columns = columns
+    panelWidth = cpu.kernels.panelWidth
+    let padded = (columns + panelWidth - 1) / panelWidth * panelWidth
+    buffer = cpu.makeBuffer(byteCount: max(1, depth * padded) * 4)
+    let matrixAddress = matrix
+    let this = self
+    cpu.parallel(blocks * panels) { task in
+      let block = task / this.panels
+      let panel = task % this.panels
+      let column = panel * this.panelWidth
+      let first = block * Self.depthBlock
+      let count = min(this.panelWidth, columns - column)
+      let target = UnsafeMutablePointer(mutating: this.panel(panel, block: block))
+      if transposed {
+        cpu.kernels.packTransposed(
+          matrixAddress + column * rowStride + first, rowStride, this.depths(ofBlock: block), count, target)
+      } else {
+        cpu.kernels.pack(
+          matrixAddress + first * rowStride + column, rowStride, this.depths(ofBlock: block), count, target)
+      }
+    }
+  }
+
+  /// A packed matrix that was kept with its source; see ``Buffer/derived(_:make:)``.
+  init(kept buffer: Buffer, depth: Int, columns: Int, panelWidth: Int) {
+    self.buffer = buffer
+    self.depth = depth
+    self.columns = columns
+    self.panelWidth = panelWidth
+  }
+
+  /// The packed form of a tensor's elements, kept for parameters until they change.
+  static func of(
+    _ tensor: Tensor, key: String, depth: Int, columns: Int, rowStride: Int, transposed: Bool, on cpu: CPU
+  ) -> PackedMatrix {
+    let buffer = tensor.buffer.derived("\(key) \(cpu.instructionSet.rawValue)") {
+      PackedMatrix(
+        tensor.pointer, depth: depth, columns: columns, rowStride: rowStride, transposed: transposed, on: cpu
+      ).buffer
+    }
+    return PackedMatrix(kept: buffer, depth: depth, columns: columns, panelWidth: cpu.kernels.panelWidth)
+  }
+}
+
+/// What is added to a finished product: a bias per column, then ReLU.
+struct Epilogue {
+  var bias: UnsafePointer<Float>?
+  var relu = false
+}

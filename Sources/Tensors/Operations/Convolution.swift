@@ -1,0 +1,86 @@
+import Devices
+
+/// A two-dimensional convolution (cross-correlation, as in every framework) in one pass with bias and
+/// activation.
+///
+/// - Parameters:
+///   - x: images (N, H, W, C).
+///   - weight: (R, S, C, K).
+///   - bias: (K), or nil.
+///   - stride: step of the window, in both directions.
+///   - padding: zeros on every side.
+/// - Returns: (N, (H + 2 padding - R) / stride + 1, (W + 2 padding - S) / stride + 1, K).
+public func conv2d(
+  _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0,
+  activation: Activation = .identity
+) throws -> Tensor {
+  let geometry = try ConvolutionGeometry(
+    images: x.shape, weights: weight.shape, stride: stride, padding: padding)
+  let forward = Convolution(geometry: geometry, relu: activation == .relu)
+  let y = try forward(all: [x, weight] + (bias.map { [$0] } ?? []))[0]
+  var inputs: [(Tensor, TapeNode.Pullback)] = [
+    (x, { dy in try Convolution.InputGradient(geometry: geometry)(dy, weight) }),
+    (weight, { dy in try Convolution.WeightGradient(geometry: geometry)(x, dy) }),
+  ]
+  if let bias { inputs.append((bias, { dy in try ColumnSums()(dy) })) }
+  return y.recorded(from: inputs).recorded(throughFused: activation)
+}
+
+/// y = conv(x, weight), with an optional third input (K) added to every pixel, and ReLU.
+struct Convolution: Operation {
+  let geometry: ConvolutionGeometry
+  var relu = false
+
+  func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
+    try require(inputs.count < 3 || inputs[2].shape.count == geometry.k, "the bias does not fit", inputs)
+    return [OutputSpec(geometry.outputShape)]
+  }
+
+  func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    cpu.convolve(
+      geometry, inputs[0].pointer, PackedSegments.forward(inputs[1], on: cpu), into: outputs[0].pointer,
+      epilogue: Epilogue(bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: relu))
+  }
+
+  func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    fatalError("OpenCL half")
+  }
+}
+
+extension Convolution {
+  /// dx from dy (N, outH, outW, K) and the weights.
+  struct InputGradient: Operation {
+    let geometry: ConvolutionGeometry
+
+    func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
+      try require(inputs[0].shape == geometry.outputShape, "dy does not fit", inputs)
+      return [OutputSpec(geometry.imageShape)]
+    }
+
+    func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      try cpu.convolveInputGradient(geometry, inputs[0].pointer, inputs[1], into: outputs[0].pointer)
+    }
+
+    func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      fatalError("OpenCL half")
+    }
+  }
+
+  /// dW from x and dy.
+  struct WeightGradient: Operation {
+    let geometry: ConvolutionGeometry
+
+    func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
+      try require(inputs[1].shape == geometry.outputShape, "dy does not fit", inputs)
+      return [OutputSpec(geometry.weightShape)]
+    }
+
+    func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      cpu.convolveWeightGradient(geometry, inputs[0].pointer, inputs[1].pointer, into: outputs[0].pointer)
+    }
+
+    func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      fatalError("OpenCL half")
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Devices
+import FileFormats
+
+/// C = op(A) op(B), where op transposes if asked.
+///
+/// - Parameters:
+///   - a: (M, K), or (K, M) if `transposeA`.
+///   - b: (K, N), or (N, K) if `transposeB`.
+/// - Returns: (M, N).
+/// - Throws: `.internal` if the inner extents differ.
+public func matmul(
+  _ a: Tensor, _ b: Tensor, transposeA: Bool = false, transposeB: Bool = false
+) throws -> Tensor {
+  let (ta, tb) = (transposeA, transposeB)
+  return try MatMul(transposeA: ta, transposeB: tb)(a, b).recorded(from: [
+    (a, { dy in
+      ta ? try MatMul(transposeA: tb, transposeB: true)(b, dy) : try MatMul(transposeB: !tb)(dy, b)
+    }),
+    (b, { dy in
+      tb ? try MatMul(transposeA: true, transposeB: ta)(dy, a) : try MatMul(transposeA: !ta)(a, dy)
+    }),
+  ])
+}
+
+/// A fully connected layer in one pass: x W + bias, then the activation.
+///
+/// - Parameters:
+///   - x: (N, in).
+///   - weight: (in, out).
+///   - bias: (out), or nil.
+/// - Returns: (N, out).
+public func linear(
+  _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, activation: Activation = .identity
+) throws -> Tensor {
+  let product = MatMul(relu: activation == .relu)
+  let y = try product(all: [x, weight] + (bias.map { [$0] } ?? []))[0]
+  var inputs: [(Tensor, TapeNode.Pullback)] = [
+    (x, { dy in try MatMul(transposeB: true)(dy, weight) }),
+    (weight, { dy in try MatMul(transposeA: true)(x, dy) }),
+  ]
+  if let bias { inputs.append((bias, { dy in try ColumnSums()(dy) })) }
+  return y.recorded(from: inputs).recorded(throughFused: activation)
+}
+
+/// The matrix product, with an optional third input (N) that is added to every row, and ReLU.
+struct MatMul: Operation {
+  var transposeA = false
+  var transposeB = false
+  var relu = false
+
+  private func extents(_ inputs: [Tensor]) -> (m: Int, n: Int, k: Int) {
+    let (a, b) = (inputs[0].shape, inputs[1].shape)
+    return (transposeA ? a[1] : a[0], transposeB ? b[0] : b[1], transposeA ? a[0] : a[1])
+  }
+
+  func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
+    try require(inputs[0].shape.rank == 2 && inputs[1].shape.rank == 2, "needs two matrices", inputs)
+    let (m, n, k) = extents(inputs)
+    let b = inputs[1].shape
+    try require(k == (transposeB ? b[1] : b[0]), "the inner extents differ", inputs)
+    try require(inputs.count < 3 || inputs[2].shape.count == n, "the bias does not fit", inputs)
+    return [OutputSpec([m, n])]
+  }
+
+  func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    let (m, n, k) = extents(inputs)
+    let (a, b) = (inputs[0], inputs[1])
+    let packed = PackedMatrix.of(
+      b, key: "matmul \(transposeB)", depth: k, columns: n, rowStride: b.shape[1], transposed: transposeB, on: cpu)
+    cpu.multiply(
+      LeftMatrix(pointer: a.pointer, stride: a.shape[1], transposed: transposeA), packed, rows: m,
+      into: outputs[0].pointer,
+      epilogue: Epilogue(bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: relu))
+  }
+
+  func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    fatalError("OpenCL half")
+  }
+}

@@ -1,0 +1,58 @@
+import Devices
+
+/// What follows a layer's sum, computed in the same pass.
+public enum Activation: Sendable { case identity, relu }
+
+/// max(x, 0), elementwise; any shape. The gradient at 0 is 0.
+public func relu(_ x: Tensor) throws -> Tensor {
+  try Relu()(x).recorded(from: [(x, { $0 })]).recorded(throughFused: .relu)
+}
+
+extension Tensor {
+  /// Records the gradient of an activation that was computed inside the operation that made this tensor.
+  func recorded(throughFused activation: Activation) -> Tensor {
+    guard activation == .relu else { return self }
+    let output = detached()
+    return recorded(from: [(self, { dy in try Relu.Gradient()(output, dy) })])
+  }
+}
+
+/// max(x, 0).
+struct Relu: Operation {
+  func outputs(for inputs: [Tensor]) throws -> [OutputSpec] { [OutputSpec(inputs[0].shape)] }
+
+  func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    let (x, y) = (inputs[0].pointer, outputs[0].pointer)
+    cpu.elementwise(outputs[0].shape.count) { i in
+      let v = SIMD8<Float>(at: x + i)
+      v.replacing(with: 0, where: v .< 0).store(to: y + i)
+    } scalar: { i in
+      y[i] = x[i] < 0 ? 0 : x[i]
+    }
+  }
+
+  func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    fatalError("OpenCL half")
+  }
+
+  /// dx = dy where the output is positive, else 0. Inputs: output, dy.
+  struct Gradient: Operation {
+    func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
+      try require(inputs[0].shape == inputs[1].shape, "the shapes differ", inputs)
+      return [OutputSpec(inputs[0].shape)]
+    }
+
+    func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      let (y, dy, dx) = (inputs[0].pointer, inputs[1].pointer, outputs[0].pointer)
+      cpu.elementwise(outputs[0].shape.count) { i in
+        SIMD8<Float>.zero.replacing(with: .init(at: dy + i), where: .init(at: y + i) .> 0).store(to: dx + i)
+      } scalar: { i in
+        dx[i] = y[i] > 0 ? dy[i] : 0
+      }
+    }
+
+    func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      fatalError("OpenCL half")
+    }
+  }
+}
