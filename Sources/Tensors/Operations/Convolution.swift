@@ -27,22 +27,22 @@ public func conv2d(
 }
 
 /// y = conv(x, weight), with an optional third input (K) added to every pixel, and ReLU.
-struct Convolution: Operation {
+package struct Convolution: Operation {
   let geometry: ConvolutionGeometry
   var relu = false
 
-  func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
+  package func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
     try require(inputs.count < 3 || inputs[2].shape.count == geometry.k, "the bias does not fit", inputs)
     return [OutputSpec(geometry.outputShape)]
   }
 
-  func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+  package func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     cpu.convolve(
       geometry, inputs[0].pointer, PackedSegments.forward(inputs[1], on: cpu), into: outputs[0].pointer,
       epilogue: Epilogue(bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: relu))
   }
 
-  func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+  package func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     fatalError("OpenCL half")
   }
 }
@@ -82,5 +82,12 @@ extension Convolution {
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
       fatalError("OpenCL half")
     }
+  }
+
+  /// Both gradients for an upstream gradient, without a tape; for tests and benchmarks.
+  package static func gradients(
+    _ x: Tensor, _ weight: Tensor, _ dy: Tensor, _ geometry: ConvolutionGeometry
+  ) throws -> (x: Tensor, w: Tensor) {
+    (try InputGradient(geometry: geometry)(dy, weight), try WeightGradient(geometry: geometry)(x, dy))
   }
 }

@@ -1,0 +1,24 @@
+import Devices
+import FileFormats
+import Foundation
+import Testing
+
+/// Whether the tests run under Oclgrind, which interprets kernels and needs small shapes.
+package let isUnderOclgrind = ProcessInfo.processInfo.environment["TEMPER_OCLGRIND"] == "1"
+
+/// Every device that operations are tested on: the CPU at each instruction set it has, and each OpenCL device
+/// with both shapes of kernels. Under Oclgrind only OpenCL.
+package let devicesUnderTest: [Device] = {
+  let cpus = CPU.availableInstructionSets.map { set in
+    Device.cpu(try! CPU(threads: 2, instructionSet: set))
+  }
+  let openCLs = OpenCLDeviceInfo.all.flatMap { info in
+    OpenCL.KernelShape.allCases.map { Device.openCL(try! OpenCL(info, kernelShape: $0)) }
+  }
+  if openCLs.isEmpty { print("SKIPPED: OpenCL devices: \(OpenCLDeviceInfo.absenceReason ?? "none")") }
+  return isUnderOclgrind ? openCLs : cpus + openCLs
+}()
+
+extension Device: CustomTestStringConvertible {
+  public var testDescription: String { description }
+}
