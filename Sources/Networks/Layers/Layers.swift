@@ -1,0 +1,55 @@
+import Tensors
+
+/// A fully connected layer: x W + bias, then the activation.
+public struct Linear {
+  let weight: Parameter
+  let bias: Parameter
+  let activation: Activation
+
+  init(_ store: ParameterStore, _ name: String, activation: Activation = .identity) {
+    weight = store[name + ".weight"]
+    bias = store[name + ".bias"]
+    self.activation = activation
+  }
+
+  static func specs(_ name: String, _ inputs: Int, _ outputs: Int, layout: StateLayout = .linear)
+    -> [ParameterSpec]
+  {
+    [
+      ParameterSpec(name + ".weight", [inputs, outputs], layout: layout, .uniform(fanIn: inputs)),
+      ParameterSpec(name + ".bias", [outputs], layout: .vector, .uniform(fanIn: inputs)),
+    ]
+  }
+
+  /// (N, in) to (N, out).
+  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+    try linear(x, weight.value, bias: bias.value, activation: activation)
+  }
+}
+
+/// A convolution with bias, then the activation.
+public struct Conv2D {
+  let weight: Parameter
+  let bias: Parameter
+  let activation: Activation
+
+  init(_ store: ParameterStore, _ name: String, activation: Activation = .identity) {
+    weight = store[name + ".weight"]
+    bias = store[name + ".bias"]
+    self.activation = activation
+  }
+
+  static func specs(_ name: String, size: Int, _ channels: Int, _ filters: Int) -> [ParameterSpec] {
+    let fanIn = size * size * channels
+    return [
+      ParameterSpec(
+        name + ".weight", [size, size, channels, filters], layout: .convolution, .uniform(fanIn: fanIn)),
+      ParameterSpec(name + ".bias", [filters], layout: .vector, .uniform(fanIn: fanIn)),
+    ]
+  }
+
+  /// (N, H, W, C) to (N, outH, outW, K).
+  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+    try conv2d(x, weight.value, bias: bias.value, activation: activation)
+  }
+}
