@@ -73,13 +73,16 @@ public struct RobustEvaluation: Sendable {
   public var robustAccuracy: Double { Self.share(robustCorrect) }
 
   /// Evaluates a network batch by batch.
-  /// - Parameter progress: called after each batch with the number of samples done.
+  /// - Parameters:
+  ///   - limit: images used, from the first on, or nil for all.
+  ///   - progress: called after each batch with the number of samples done.
   public init(
-    of model: any Network, on batches: some Sequence<Batch>, settings: EvaluationSettings,
-    progress: (Int) throws -> Void = { _ in }
+    of model: any Network, on images: some BatchSource, limit: Int? = nil, batchSize: Int = 250,
+    settings: EvaluationSettings, progress: (Int) throws -> Void = { _ in }
   ) throws {
     let attacks = try settings.attacks()
-    for batch in batches {
+    for range in images.ranges(of: batchSize, limit: limit) {
+      let batch = try images.batch(range)
       let labels = try batch.labels.integers()
       let clean = try Self.correct(model, batch.images, labels)
       var robust = clean

@@ -19,3 +19,20 @@ public struct Batch {
   /// Number of samples.
   public var count: Int { images.shape[0] }
 }
+
+/// Labelled images that are read batch by batch.
+public protocol BatchSource {
+  /// Number of images.
+  var count: Int { get }
+  /// The images of a range of positions.
+  func batch(_ range: Range<Int>) throws -> Batch
+}
+
+extension BatchSource {
+  /// The positions in ranges of `size`, the last one perhaps smaller.
+  /// - Parameter limit: images in all, or nil for every one.
+  public func ranges(of size: Int, limit: Int? = nil) -> [Range<Int>] {
+    let end = min(count, limit ?? count)
+    return stride(from: 0, to: end, by: size).map { $0..<min(end, $0 + size) }
+  }
+}
