@@ -1,0 +1,79 @@
+import ArgumentParser
+import Devices
+import Foundation
+
+/// `temper devices`
+struct DevicesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "devices", abstract: "List every device, and say which one --device auto takes and why.",
+    discussion: """
+      EXAMPLES
+        temper devices
+        temper devices --json | jq .auto
+      """)
+
+  @Flag(help: "Print JSON.") var json = false
+
+  @Flag(help: "Fail with exit code 69 if there is no GPU.") var requireGPU = false
+
+  func run() throws {
+    let choice = try DeviceChoice("auto", requireGPU: requireGPU)
+    let report = Report(choice)
+    if json { return try Console.json(report) }
+    let cpu = report.cpu
+    Console.result("cpu       \(cpu.name): \(cpu.instructionSet) kernels, \(cpu.threads) threads, \(gigabytes(cpu.memory))")
+    for device in report.openCL {
+      Console.result(
+        """
+        opencl:\(device.index)  \(device.name): \(device.kind.rawValue), \(device.vendor), \(device.version), driver \
+        \(device.driver), \(device.computeUnits) compute units at \(device.clockFrequency) MHz, \
+        \(gigabytes(device.globalMemory)), platform \(device.platform)
+        """)
+    }
+    if let absence = report.openCLAbsence { Console.result("opencl    none: \(absence)") }
+    Console.result("auto      \(report.auto): \(report.reason)")
+  }
+
+  private func gigabytes(_ bytes: Int) -> String { String(format: "%.1f GiB", Double(bytes) / 0x1p30) }
+
+  private struct Report: Encodable {
+    struct Processor: Encodable {
+      let name: String
+      let instructionSet: String
+      let available: [String]
+      let threads: Int
+      let memory: Int
+
+      enum CodingKeys: String, CodingKey {
+        case name, threads
+        case instructionSet = "instruction_set"
+        case available = "available_instruction_sets"
+        case memory = "memory_bytes"
+      }
+    }
+
+    let cpu: Processor
+    let openCL: [OpenCLDeviceInfo]
+    let openCLAbsence: String?
+    let auto: String
+    let reason: String
+
+    enum CodingKeys: String, CodingKey {
+      case cpu, auto, reason
+      case openCL = "opencl"
+      case openCLAbsence = "opencl_absence"
+    }
+
+    init(_ choice: DeviceChoice) {
+      let shared = CPU.shared
+      cpu = Processor(
+        name: CPU.name, instructionSet: shared.instructionSet.rawValue,
+        available: CPU.availableInstructionSets.map(\.rawValue), threads: shared.threads,
+        memory: Int(clamping: ProcessInfo.processInfo.physicalMemory))
+      openCL = OpenCLDeviceInfo.all
+      openCLAbsence = OpenCLDeviceInfo.absenceReason
+      auto = choice.device.description
+      reason = choice.reason
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Datasets
+import Distillation
+import FileFormats
+import Logits
+
+/// `temper logits`
+struct LogitsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "logits",
+    abstract: "Write a network's logits as a table.",
+    discussion: """
+      .safetensors holds logits, labels, sample ids and where they come from; .npy the logits alone.
+
+      EXAMPLES
+        temper logits runs/at --split test --out at-logits.safetensors
+        temper logits --weights W.safetensors --model small-cnn --images X.npy --out L.npy
+      """)
+
+  @Argument(help: "A run folder or a .safetensors file.") var run: String?
+  @Option(help: "A .safetensors file of any origin, instead of a run.") var weights: String?
+  @Option(help: "Its architecture, if the file does not say: small-cnn or mlp.") var model: String?
+  @Option(help: "Images, .npy (N, C, H, W) in [0, 1], instead of a data set.") var images: String?
+  @Option(help: "Their labels, .npy.") var labels: String?
+  @Option(help: "train, validation or test.") var split = SplitName.test
+  @Option(help: "Images used, from the first on (default: all).") var limit: Int?
+  @Option(help: "Data set (default: the one trained on).") var data: String?
+  @Option(help: ArgumentHelp("Folder of the data set's IDX files.", valueName: "folder")) var dataDir: String?
+  @Option(help: "Where to write, .safetensors or .npy.") var out: String
+  @Flag(help: "Use the last epoch's weights instead of the best.") var last = false
+  @OptionGroup var devices: DeviceOptions
+
+  func validate() throws {
+    guard (run == nil) != (weights == nil) else { throw ValidationError("Give either a run or --weights.") }
+    guard out.hasSuffix(".npy") || out.hasSuffix(".safetensors") else {
+      throw ValidationError("--out \(out) ends neither in .npy nor in .safetensors.")
+    }
+    if let limit, limit < 1 { throw ValidationError("--limit is \(limit); give at least 1.") }
+  }
+
+  func run() throws {
+    let device = try devices.open()
+    let loaded =
+      try run.map { try LoadedNetwork(run: $0, last: last, on: device) }
+      ?? LoadedNetwork(weights: weights!, model: model, on: device)
+    var provenance = [
+      "weights": loaded.file, "weights_sha256": SHA256.hexDigest(of: try InputFile.read(loaded.file)),
+      "model": loaded.network.description.model,
+    ]
+    let table: LogitTable
+    if let images {
+      provenance["images"] = images
+      let source = try ArrayDataset(
+        imageFile: images, labelFile: labels, classes: loaded.network.description.classes, on: device)
+      table = try LogitTable(
+        of: loaded.network, over: source, hasLabels: labels != nil, limit: limit, provenance: provenance,
+        progress: progress)
+    } else {
+      let dataset = try loaded.images(split, data: data, folder: dataDir).prefix(limit)
+      provenance["dataset"] = dataset.name
+      provenance["split"] = split.rawValue
+      table = try LogitTable(
+        of: loaded.network, over: try DeviceDataset(dataset, on: device), provenance: provenance,
+        progress: progress)
+    }
+    Console.clearTransient()
+    try table.write(to: out)
+    Console.note("\(out): \(table.count) samples x \(table.classes) classes")
+  }
+
+  private func progress(_ done: Int) { Console.transient("logits of \(done) samples") }
+}
