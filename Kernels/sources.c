@@ -1,4 +1,58 @@
 #include "Kernels.h"
-int temper_kernel_source_count(void) { return 0; }
-const char *temper_kernel_source_name(int index) { return 0; }
-const char *temper_kernel_source_text(int index) { return 0; }
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+static const char common[] = {
+#embed "common.cl" suffix(,)
+  0 };
+static const char matmul[] = {
+#embed "matmul.cl" suffix(,)
+  0 };
+static const char convolution[] = {
+#embed "convolution.cl" suffix(,)
+  0 };
+static const char pooling[] = {
+#embed "pooling.cl" suffix(,)
+  0 };
+static const char normalization[] = {
+#embed "normalization.cl" suffix(,)
+  0 };
+static const char softmax[] = {
+#embed "softmax.cl" suffix(,)
+  0 };
+static const char elementwise[] = {
+#embed "elementwise.cl" suffix(,)
+  0 };
+static const char reduction[] = {
+#embed "reduction.cl" suffix(,)
+  0 };
+static const char attack[] = {
+#embed "attack.cl" suffix(,)
+  0 };
+static const char random_[] = {
+#embed "random.cl" suffix(,)
+  0 };
+static const char optimizer[] = {
+#embed "optimizer.cl" suffix(,)
+  0 };
+static const char augmentation[] = {
+#embed "augmentation.cl" suffix(,)
+  0 };
+
+static const struct { const char *name, *text; } sources[] = {
+  {"common.cl", common},
+  {"matmul.cl", matmul},
+  {"convolution.cl", convolution},
+  {"pooling.cl", pooling},
+  {"normalization.cl", normalization},
+  {"softmax.cl", softmax},
+  {"elementwise.cl", elementwise},
+  {"reduction.cl", reduction},
+  {"attack.cl", attack},
+  {"random.cl", random_},
+  {"optimizer.cl", optimizer},
+  {"augmentation.cl", augmentation},
+};
+
+int temper_kernel_source_count(void) { return sizeof sources / sizeof *sources; }
+const char *temper_kernel_source_name(int index) { return sources[index].name; }
+const char *temper_kernel_source_text(int index) { return sources[index].text; }

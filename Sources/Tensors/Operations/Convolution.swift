@@ -43,7 +43,8 @@ package struct Convolution: Operation {
   }
 
   package func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    fatalError("OpenCL half")
+    try openCL.convolve(
+      geometry, inputs[0], inputs[1], bias: inputs.count > 2 ? inputs[2] : nil, relu: relu, into: outputs[0])
   }
 }
 
@@ -62,7 +63,7 @@ extension Convolution {
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      fatalError("OpenCL half")
+      try openCL.convolveInputGradient(geometry, inputs[0], inputs[1], into: outputs[0])
     }
   }
 
@@ -80,7 +81,7 @@ extension Convolution {
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      fatalError("OpenCL half")
+      try openCL.convolveWeightGradient(geometry, inputs[0], inputs[1], into: outputs[0])
     }
   }
 

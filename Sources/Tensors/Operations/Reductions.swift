@@ -37,6 +37,120 @@ struct ColumnSums: Operation {
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    fatalError("OpenCL half")
+    let columns = inputs[0].shape[-1]
+    let rows = inputs[0].shape.count / max(1, columns)
+    let groups = max(1, min(64, rows / 64))
+    let partial = try Tensor(uninitialized: [groups, columns], on: .openCL(openCL))
+    try openCL.launch(
+      "column_sum_groups",
+      [.int(rows), .int(columns), .int(groups), .buffer(inputs[0].buffer), .buffer(partial.buffer)],
+      global: [columns, groups], local: [16, 1])
+    try openCL.launch(
+      "sum_partials",
+      [.int(columns), .int(groups), .buffer(partial.buffer), .buffer(outputs[0].buffer)], elements: columns)
+  }
+}
+
+/// The sum of all elements, a scalar.
+public func sum(_ x: Tensor) throws -> Tensor { try total(x, scale: 1) }
+
+/// The mean of all elements, a scalar.
+public func mean(_ x: Tensor) throws -> Tensor { try total(x, scale: 1 / Float(max(1, x.shape.count))) }
+
+/// The sum of all elements times a constant.
+func total(_ x: Tensor, scale: Float) throws -> Tensor {
+  let shape = x.shape
+  return try Total(scale: scale)(x).recorded(from: [(x, { try FillFromScalar(shape: shape, constant: scale)($0) })])
+}
+
+/// scale * (x[0] + x[1] + ...). Up to 64 interleaved groups are summed first, then the groups in order.
+struct Total: Operation {
+  let scale: Float
+
+  func outputs(for inputs: [Tensor]) throws -> [OutputSpec] { [OutputSpec([])] }
+
+  private func groups(_ count: Int) -> Int { count <= 1024 ? 1 : 64 }
+
+  func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    let (x, count) = (inputs[0].pointer, inputs[0].shape.count)
+    let groups = self.groups(count)
+    var partial = [Float](repeating: 0, count: groups)
+    partial.withUnsafeMutableBufferPointer { partial in
+      let sums = partial.baseAddress!
+      cpu.parallel(groups) { group in
+        var sum: Float = 0
+        for i in stride(from: group, to: count, by: groups) { sum += x[i] }
+        sums[group] = sum
+      }
+    }
+    outputs[0].pointer[0] = partial.dropFirst().reduce(partial[0], +) * scale
+  }
+
+  func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    let count = inputs[0].shape.count
+    let groups = self.groups(count)
+    var (x, terms) = (inputs[0], count)
+    if groups > 1 {
+      x = try Tensor(uninitialized: [groups], on: .openCL(openCL))
+      terms = groups
+      try openCL.launch(
+        "sum_groups", [.int(count), .int(groups), .buffer(inputs[0].buffer), .buffer(x.buffer)], elements: groups)
+    }
+    try openCL.launch(
+      "sum_all", [.int(terms), .float(scale), .buffer(x.buffer), .buffer(outputs[0].buffer)], global: [1], local: [1])
+  }
+}
+
+/// A tensor whose elements all are a scalar tensor's value times a constant.
+struct FillFromScalar: Operation {
+  let shape: Shape
+  let constant: Float
+
+  func outputs(for inputs: [Tensor]) throws -> [OutputSpec] { [OutputSpec(shape)] }
+
+  func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    outputs[0].pointer.update(repeating: inputs[0].pointer[0] * constant, count: shape.count)
+  }
+
+  func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    try openCL.launch(
+      "fill_from_scalar",
+      [.int(shape.count), .float(constant), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer)],
+      elements: shape.count)
+  }
+}
+
+/// Sums, or sums of squares, of each sample's elements: (N, ...) to (N). Without gradient.
+public func sampleSums(_ x: Tensor, squared: Bool = false) throws -> Tensor { try RowSums(squared: squared)(x) }
+
+/// Sums of each row of x seen as (first dimension, the rest).
+struct RowSums: Operation {
+  let squared: Bool
+
+  func outputs(for inputs: [Tensor]) throws -> [OutputSpec] { [OutputSpec([inputs[0].shape[0]])] }
+
+  func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    let (x, sums) = (inputs[0].pointer, outputs[0].pointer)
+    let columns = inputs[0].shape.count / max(1, inputs[0].shape[0])
+    cpu.parallelRanges(inputs[0].shape[0], grain: CPU.elementwiseGrain / max(1, columns) + 1) { rows in
+      for row in rows {
+        var sum: Float = 0
+        for j in 0..<columns {
+          let v = x[row * columns + j]
+          sum += squared ? v * v : v
+        }
+        sums[row] = sum
+      }
+    }
+  }
+
+  func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    let rows = inputs[0].shape[0]
+    try openCL.launch(
+      "row_sums",
+      [
+        .int(rows), .int(inputs[0].shape.count / max(1, rows)), .int(squared ? 1 : 0), .buffer(inputs[0].buffer),
+        .buffer(outputs[0].buffer),
+      ], elements: rows)
   }
 }

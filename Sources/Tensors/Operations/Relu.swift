@@ -32,7 +32,9 @@ struct Relu: Operation {
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    fatalError("OpenCL half")
+    let count = outputs[0].shape.count
+    try openCL.launch(
+      "relu", [.int(count), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer)], elements: count)
   }
 
   /// dx = dy where the output is positive, else 0. Inputs: output, dy.
@@ -52,7 +54,11 @@ struct Relu: Operation {
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      fatalError("OpenCL half")
+      let count = outputs[0].shape.count
+      try openCL.launch(
+        "relu_gradient",
+        [.int(count), .buffer(inputs[0].buffer), .buffer(inputs[1].buffer), .buffer(outputs[0].buffer)],
+        elements: count)
     }
   }
 }

@@ -81,7 +81,7 @@ struct BenchTrainingCommand: ParsableCommand {
       func quantile(_ q: Double) -> Double { sorted[Int((q * Double(sorted.count - 1)).rounded())] }
       (imagesPerSecond, p10, p90, samples) = (quantile(0.5), quantile(0.1), quantile(0.9), rates.count)
       var usage = rusage()
-      getrusage(RUSAGE_SELF, &usage)
+      getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
       peakMemory = usage.ru_maxrss * 1024
       (self.device, self.model, self.method, self.batchSize) = (device, model, method, batchSize)
     }

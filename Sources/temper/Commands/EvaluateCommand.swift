@@ -21,7 +21,7 @@ struct EvaluateCommand: ParsableCommand {
         temper evaluate runs/at --attack none
       """)
 
-  @Argument(help: "A run folder or a .safetensors file.") var run: String
+  @Argument(help: ArgumentHelp("A run folder or a .safetensors file.", valueName: "run")) var source: String
   @OptionGroup var attack: AttackOptions
   @Option(help: "Images used, from the first on (default: all).") var limit: Int?
   @Option(help: "train, validation or test.") var split = SplitName.test
@@ -40,7 +40,7 @@ struct EvaluateCommand: ParsableCommand {
   func run() throws {
     let settings = try attack.settings()
     let device = try devices.open()
-    let loaded = try LoadedNetwork(run: run, last: last, on: device)
+    let loaded = try LoadedNetwork(run: source, last: last, on: device)
     let images = try loaded.images(split, data: data, folder: dataDir).prefix(limit)
     Interruption.catchSignals()
     let evaluation = try RobustEvaluation(

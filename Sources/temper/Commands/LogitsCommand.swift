@@ -17,7 +17,7 @@ struct LogitsCommand: ParsableCommand {
         temper logits --weights W.safetensors --model small-cnn --images X.npy --out L.npy
       """)
 
-  @Argument(help: "A run folder or a .safetensors file.") var run: String?
+  @Argument(help: ArgumentHelp("A run folder or a .safetensors file.", valueName: "run")) var source: String?
   @Option(help: "A .safetensors file of any origin, instead of a run.") var weights: String?
   @Option(help: "Its architecture, if the file does not say: small-cnn or mlp.") var model: String?
   @Option(help: "Images, .npy (N, C, H, W) in [0, 1], instead of a data set.") var images: String?
@@ -31,7 +31,7 @@ struct LogitsCommand: ParsableCommand {
   @OptionGroup var devices: DeviceOptions
 
   func validate() throws {
-    guard (run == nil) != (weights == nil) else { throw ValidationError("Give either a run or --weights.") }
+    guard (source == nil) != (weights == nil) else { throw ValidationError("Give either a run or --weights.") }
     guard out.hasSuffix(".npy") || out.hasSuffix(".safetensors") else {
       throw ValidationError("--out \(out) ends neither in .npy nor in .safetensors.")
     }
@@ -41,7 +41,7 @@ struct LogitsCommand: ParsableCommand {
   func run() throws {
     let device = try devices.open()
     let loaded =
-      try run.map { try LoadedNetwork(run: $0, last: last, on: device) }
+      try source.map { try LoadedNetwork(run: $0, last: last, on: device) }
       ?? LoadedNetwork(weights: weights!, model: model, on: device)
     var provenance = [
       "weights": loaded.file, "weights_sha256": SHA256.hexDigest(of: try InputFile.read(loaded.file)),
@@ -50,10 +50,10 @@ struct LogitsCommand: ParsableCommand {
     let table: LogitTable
     if let images {
       provenance["images"] = images
-      let source = try ArrayDataset(
+      let arrays = try ArrayDataset(
         imageFile: images, labelFile: labels, classes: loaded.network.description.classes, on: device)
       table = try LogitTable(
-        of: loaded.network, over: source, hasLabels: labels != nil, limit: limit, provenance: provenance,
+        of: loaded.network, over: arrays, hasLabels: labels != nil, limit: limit, provenance: provenance,
         progress: progress)
     } else {
       let dataset = try loaded.images(split, data: data, folder: dataDir).prefix(limit)

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+/// `temper demo`
+struct DemoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "demo", abstract: "x")
+}
