@@ -28,6 +28,17 @@ package struct MicroKernels: Sendable {
       _ panels: UnsafeMutablePointer<Float>
     ) -> Void
 
+  package typealias MaxPool =
+    @Sendable (
+      _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ winner: UnsafeMutablePointer<UInt8>,
+      _ windows: Int, _ channels: Int, _ rows: Int, _ columns: Int, _ rowStride: Int, _ step: Int
+    ) -> Void
+  package typealias MaxPoolGradient =
+    @Sendable (
+      _ dy: UnsafePointer<Float>, _ winner: UnsafePointer<UInt8>, _ dx: UnsafeMutablePointer<Float>,
+      _ windows: Int, _ channels: Int, _ rows: Int, _ columns: Int, _ rowStride: Int, _ step: Int
+    ) -> Void
+
   /// Most rows of one tile.
   package let maximumRows: Int
   /// Columns of one tile and of one packed panel.
@@ -36,6 +47,8 @@ package struct MicroKernels: Sendable {
   package let tileByColumns: Tile
   package let pack: Pack
   package let packTransposed: Pack
+  package let maxPool: MaxPool
+  package let maxPoolGradient: MaxPoolGradient
 
   package init(_ instructionSet: InstructionSet) {
     switch instructionSet {
@@ -47,6 +60,8 @@ package struct MicroKernels: Sendable {
         tileByColumns = KernelsAVX512.kernelTileByColumns
         pack = KernelsAVX512.kernelPack
         packTransposed = KernelsAVX512.kernelPackTransposed
+        maxPool = KernelsAVX512.kernelMaxPool
+        maxPoolGradient = KernelsAVX512.kernelMaxPoolGradient
       case .avx2:
         maximumRows = KernelsAVX2.kernelMaximumRows()
         panelWidth = KernelsAVX2.kernelPanelWidth()
@@ -54,6 +69,8 @@ package struct MicroKernels: Sendable {
         tileByColumns = KernelsAVX2.kernelTileByColumns
         pack = KernelsAVX2.kernelPack
         packTransposed = KernelsAVX2.kernelPackTransposed
+        maxPool = KernelsAVX2.kernelMaxPool
+        maxPoolGradient = KernelsAVX2.kernelMaxPoolGradient
     #endif
     default:
       maximumRows = KernelsBaseline.kernelMaximumRows()
@@ -62,6 +79,8 @@ package struct MicroKernels: Sendable {
       tileByColumns = KernelsBaseline.kernelTileByColumns
       pack = KernelsBaseline.kernelPack
       packTransposed = KernelsBaseline.kernelPackTransposed
+      maxPool = KernelsBaseline.kernelMaxPool
+      maxPoolGradient = KernelsBaseline.kernelMaxPoolGradient
     }
   }
 }

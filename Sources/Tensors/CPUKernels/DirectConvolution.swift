@@ -18,7 +18,7 @@ extension CPU {
         for panel in 0..<weights.panels {
           for row in first..<min(g.outputHeight, first + rowsPerTask) {
             convolveRow(
-              g, image + row * g.stride * rowStride, rowStride, weights, panel,
+              g, row, image + row * g.stride * rowStride, rowStride, weights, panel,
               y + (task / rowTasks * g.outputHeight + row) * g.outputWidth * g.k, epilogue)
           }
         }
@@ -26,12 +26,17 @@ extension CPU {
     }
   }
 
+  /// One row of the output; kernel rows that lie in the padding are left out.
   private func convolveRow(
-    _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ rowStride: Int, _ weights: PackedSegments,
+    _ g: ConvolutionGeometry, _ row: Int, _ x: UnsafePointer<Float>, _ rowStride: Int, _ weights: PackedSegments,
     _ panel: Int, _ y: UnsafeMutablePointer<Float>, _ epilogue: Epilogue
   ) {
     let column = panel * kernels.panelWidth
     let end = Epilogue(bias: epilogue.bias.map { $0 + column }, relu: epilogue.relu)
+    let first = max(0, g.padding - row * g.stride)
+    let taps = max(0, min(g.r, g.h + g.padding - row * g.stride) - first)
+    let x = x + first * rowStride
+    let panel = weights.panel(panel) + first * g.s * g.c * kernels.panelWidth
     var pixel = 0
     while pixel < g.outputWidth {
       let count = tileHeight(left: g.outputWidth - pixel, kernels.maximumRows)
@@ -40,8 +45,7 @@ extension CPU {
         columns: min(kernels.panelWidth, g.k - column), accumulate: false)
       store(target, end) { pointer, stride, accumulate, bias, relu in
         kernels.tileByRows(
-          count, g.r, g.s * g.c, x + pixel * g.stride * g.c, rowStride, g.stride * g.c, weights.panel(panel),
-          pointer, stride, accumulate, bias, relu)
+          count, taps, g.s * g.c, x + pixel * g.stride * g.c, rowStride, g.stride * g.c, panel, pointer, stride, accumulate, bias, relu)
       }
       pixel += count
     }

@@ -48,58 +48,12 @@ struct MaxPool: Operation {
     let (x, y, winner) = (inputs[0].pointer, outputs[0].pointer, outputs[1].bytePointer)
     let (out, width, channels) = (window.output, window.input[2], window.input[3])
     cpu.parallel(out[0] * out[1]) { line in
-      let rowStart = (line / out[1] * window.input[1] + line % out[1] * window.stride) * width * channels
-      for column in 0..<out[2] {
-        let corner = x + rowStart + column * window.stride * channels
-        let target = (line * out[2] + column) * channels
-        var c = 0
-        while c + 8 <= channels {
-          pool(SIMD8<Float>.self, corner + c, y + target + c, winner + target + c)
-          c += 8
-        }
-        while c < channels {
-          pool(corner + c, y + target + c, winner + target + c)
-          c += 1
-        }
-      }
+      let row = line / out[1] * window.input[1] + line % out[1] * window.stride
+      let target = line * out[2] * channels
+      cpu.kernels.maxPool(
+        x + row * width * channels, y + target, winner + target, out[2], channels, window.rows, window.columns,
+        width * channels, window.stride * channels)
     }
-  }
-
-  /// Eight channels of one window.
-  @inline(__always)
-  private func pool(
-    _: SIMD8<Float>.Type, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
-    _ winner: UnsafeMutablePointer<UInt8>
-  ) {
-    var best = SIMD8<Float>(at: x)
-    var at = SIMD8<Int32>.zero
-    for p in 0..<window.rows {
-      for q in 0..<window.columns where p + q > 0 {
-        let v = SIMD8<Float>(at: x + (p * window.input[2] + q) * window.input[3])
-        let larger = (v .> best) .| (v .!= v)
-        best.replace(with: v, where: larger)
-        at.replace(with: Int32(p * window.columns + q), where: larger)
-      }
-    }
-    best.store(to: y)
-    UnsafeMutableRawPointer(winner).storeBytes(of: SIMD8<UInt8>(truncatingIfNeeded: at), as: SIMD8<UInt8>.self)
-  }
-
-  /// One channel of one window.
-  @inline(__always)
-  private func pool(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ winner: UnsafeMutablePointer<UInt8>
-  ) {
-    var best = x[0]
-    var at = 0
-    for p in 0..<window.rows {
-      for q in 0..<window.columns where p + q > 0 {
-        let v = x[(p * window.input[2] + q) * window.input[3]]
-        if v > best || v.isNaN { (best, at) = (v, p * window.columns + q) }
-      }
-    }
-    y.pointee = best
-    winner.pointee = UInt8(at)
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
@@ -129,43 +83,30 @@ struct MaxPool: Operation {
       cpu.parallel(out[0]) { n in
         (dx + n * image).update(repeating: 0, count: image)
         for row in 0..<out[1] {
-          for column in 0..<out[2] {
-            let corner = dx + n * image + (row * window.stride * width + column * window.stride) * channels
-            let source = ((n * out[1] + row) * out[2] + column) * channels
-            if isSpread {
-              spread(dy + source, winner + source, into: corner)
-            } else {
-              for c in 0..<channels {
-                let at = Int(winner[source + c])
-                corner[(at / window.columns * width + at % window.columns) * channels + c] += dy[source + c]
-              }
-            }
+          let corner = dx + n * image + row * window.stride * width * channels
+          let source = (n * out[1] + row) * out[2] * channels
+          if isSpread {
+            cpu.kernels.maxPoolGradient(
+              dy + source, winner + source, corner, out[2], channels, window.rows, window.columns,
+              width * channels, window.stride * channels)
+          } else {
+            addOverlapping(dy + source, winner + source, to: corner)
           }
         }
       }
     }
 
-    /// One window that overlaps no other: each of its pixels is written once.
-    @inline(__always)
-    private func spread(
-      _ dy: UnsafePointer<Float>, _ winner: UnsafePointer<UInt8>, into corner: UnsafeMutablePointer<Float>
+    /// One row of windows that share pixels.
+    private func addOverlapping(
+      _ dy: UnsafePointer<Float>, _ winner: UnsafePointer<UInt8>, to corner: UnsafeMutablePointer<Float>
     ) {
       let (width, channels) = (window.input[2], window.input[3])
-      for p in 0..<window.rows {
-        for q in 0..<window.columns {
-          let target = corner + (p * width + q) * channels
-          let number = p * window.columns + q
-          var c = 0
-          while c + 8 <= channels {
-            let at = UnsafeRawPointer(winner + c).loadUnaligned(as: SIMD8<UInt8>.self)
-            let hit = SIMD8<Int32>(truncatingIfNeeded: at) .== Int32(number)
-            SIMD8<Float>.zero.replacing(with: SIMD8(at: dy + c), where: hit).store(to: target + c)
-            c += 8
-          }
-          while c < channels {
-            target[c] = winner[c] == number ? dy[c] : 0
-            c += 1
-          }
+      for column in 0..<window.output[2] {
+        for c in 0..<channels {
+          let source = column * channels + c
+          let at = Int(winner[source])
+          let pixel = at / window.columns * width + column * window.stride + at % window.columns
+          corner[pixel * channels + c] += dy[source]
         }
       }
     }
