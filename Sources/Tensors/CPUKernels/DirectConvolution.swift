@@ -45,7 +45,8 @@ extension CPU {
         columns: min(kernels.panelWidth, g.k - column), accumulate: false)
       store(target, end) { pointer, stride, accumulate, bias, relu in
         kernels.tileByRows(
-          count, taps, g.s * g.c, x + pixel * g.stride * g.c, rowStride, g.stride * g.c, panel, pointer, stride, accumulate, bias, relu)
+          count, taps, g.s * g.c, x + pixel * g.stride * g.c, rowStride, g.stride * g.c, panel, pointer, stride,
+          accumulate, bias, relu)
       }
       pixel += count
     }
