@@ -37,8 +37,10 @@ public struct ParameterSpec: Sendable {
 /// How initial values are drawn.
 public enum Initialization: Sendable, Equatable {
   case constant(Float)
-  /// Uniform in +-1 / sqrt(fanIn): PyTorch's default for linear and convolution layers and their biases.
+  /// Uniform in +-1 / sqrt(fanIn): PyTorch's default for linear layers and their biases.
   case uniform(fanIn: Int)
+  /// Normal with variance 2 / fanIn, for layers followed by ReLU (He et al., ICCV 2015).
+  case heNormal(fanIn: Int)
 }
 
 /// One trainable tensor of a network, a view of the network's flat buffer.

@@ -67,6 +67,10 @@ public final class ParameterStore {
       let stream = RandomStream(seed: seed, purpose: .weights, sample: index)
       let bound = 1 / Float(fanIn).squareRoot()
       return (0..<spec.shape.count).map { (2 * stream.uniform(at: $0) - 1) * bound }
+    case .heNormal(let fanIn):
+      let stream = RandomStream(seed: seed, purpose: .weights, sample: index)
+      let deviation = (2 / Float(fanIn)).squareRoot()
+      return (0..<spec.shape.count).map { deviation * stream.normal(at: $0) }
     }
   }
 }

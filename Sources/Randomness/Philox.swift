@@ -1,3 +1,5 @@
+import Foundation
+
 /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four random words
 /// from a counter of four words and a key of two, without any state.
 public enum Philox {
@@ -52,6 +54,13 @@ public struct RandomStream: Sendable, Hashable {
 
   /// A uniform float in [0, 1): a multiple of 2^-24.
   public func uniform(at index: Int) -> Float { Float(word(at: index) >> 8) * 0x1p-24 }
+
+  /// Standard normal value i, from elements 2 i and 2 i + 1 of the stream (Box and Muller 1958).
+  public func normal(at index: Int) -> Float {
+    let u = 1 - uniform(at: 2 * index)
+    let v = uniform(at: 2 * index + 1)
+    return (-2 * log(u)).squareRoot() * cos(6.28318530717958647692 * v)
+  }
 
   /// A permutation of `0..<count` (Fisher-Yates), every one equally likely.
   public func permutation(_ count: Int) -> [Int] {

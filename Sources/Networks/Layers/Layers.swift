@@ -12,12 +12,14 @@ public struct Linear {
     self.activation = activation
   }
 
-  static func specs(_ name: String, _ inputs: Int, _ outputs: Int, layout: StateLayout = .linear)
-    -> [ParameterSpec]
-  {
-    [
-      ParameterSpec(name + ".weight", [inputs, outputs], layout: layout, .uniform(fanIn: inputs)),
-      ParameterSpec(name + ".bias", [outputs], layout: .vector, .uniform(fanIn: inputs)),
+  /// - Parameter isLast: whether logits come out, rather than values for a ReLU.
+  static func specs(
+    _ name: String, _ inputs: Int, _ outputs: Int, layout: StateLayout = .linear, isLast: Bool = false
+  ) -> [ParameterSpec] {
+    let weights = isLast ? Initialization.uniform(fanIn: inputs) : .heNormal(fanIn: inputs)
+    return [
+      ParameterSpec(name + ".weight", [inputs, outputs], layout: layout, weights),
+      ParameterSpec(name + ".bias", [outputs], layout: .vector, .constant(0)),
     ]
   }
 
@@ -43,8 +45,8 @@ public struct Conv2D {
     let fanIn = size * size * channels
     return [
       ParameterSpec(
-        name + ".weight", [size, size, channels, filters], layout: .convolution, .uniform(fanIn: fanIn)),
-      ParameterSpec(name + ".bias", [filters], layout: .vector, .uniform(fanIn: fanIn)),
+        name + ".weight", [size, size, channels, filters], layout: .convolution, .heNormal(fanIn: fanIn)),
+      ParameterSpec(name + ".bias", [filters], layout: .vector, .constant(0)),
     ]
   }
 

@@ -15,7 +15,7 @@ public final class MLP: Network {
     let image = StateLayout.linearAfterImage(height: height, width: width, channels: channels)
     store = try ParameterStore(
       Linear.specs("layers.0", height * width * channels, 256, layout: image) + Linear.specs("layers.2", 256, 128)
-        + Linear.specs("layers.4", 128, description.classes),
+        + Linear.specs("layers.4", 128, description.classes, isLast: true),
       seed: seed, on: device)
     normalize = try NormalizationLayer(description, on: device)
     layers = [

@@ -21,7 +21,7 @@ public final class SmallCNN: Network {
       Conv2D.specs("features.0", size: 3, description.channels, 32) + Conv2D.specs("features.2", size: 3, 32, 32)
         + Conv2D.specs("features.5", size: 3, 32, 64) + Conv2D.specs("features.7", size: 3, 64, 64)
         + Linear.specs("classifier.0", height * width * 64, 200, layout: image)
-        + Linear.specs("classifier.2", 200, 200) + Linear.specs("classifier.4", 200, description.classes),
+        + Linear.specs("classifier.2", 200, 200) + Linear.specs("classifier.4", 200, description.classes, isLast: true),
       seed: seed, on: device)
     normalize = try NormalizationLayer(description, on: device)
     blocks = [["features.0", "features.2"], ["features.5", "features.7"]].map { [store] in

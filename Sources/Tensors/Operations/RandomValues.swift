@@ -1,5 +1,4 @@
 import Devices
-import Foundation
 import Randomness
 
 /// Uniform values in [low, high) from a stream, made on the device; equal on every device bit for bit.
@@ -15,15 +14,6 @@ public func randomNormal(
   _ shape: Shape, mean: Float = 0, standardDeviation: Float = 1, from stream: RandomStream, on device: Device
 ) throws -> Tensor {
   try RandomValues(shape: shape, stream: stream, kind: .normal(mean, standardDeviation)).run(on: device)
-}
-
-extension RandomStream {
-  /// Standard normal value i, from elements 2 i and 2 i + 1 of the stream.
-  func normal(at index: Int) -> Float {
-    let u = 1 - uniform(at: 2 * index)
-    let v = uniform(at: 2 * index + 1)
-    return (-2 * log(u)).squareRoot() * cos(6.28318530717958647692 * v)
-  }
 }
 
 /// Values without inputs.

@@ -16,15 +16,20 @@ struct DemoRecipe: Codable {
   let robustEpochs: Int
   let studentEpochs: Int
   let attackedImages: Int
+  let batchSize: Int
+  /// The loss has the factor T^2, hence the smaller rate.
+  let studentLearningRate: Double
   var epsilon = "0.1"
   var trainingSteps = 7
   var attackSteps = 20
   var temperature: Float = 4
 
   static let full = DemoRecipe(
-    trainingImages: 20_000, standardEpochs: 4, robustEpochs: 4, studentEpochs: 6, attackedImages: 500)
+    trainingImages: 20_000, standardEpochs: 4, robustEpochs: 4, studentEpochs: 6, attackedImages: 500,
+    batchSize: 128, studentLearningRate: 0.05)
   static let quick = DemoRecipe(
-    trainingImages: 4_000, standardEpochs: 3, robustEpochs: 3, studentEpochs: 4, attackedImages: 200)
+    trainingImages: 4_000, standardEpochs: 3, robustEpochs: 3, studentEpochs: 4, attackedImages: 200,
+    batchSize: 64, studentLearningRate: 0.03)
 }
 
 /// The main job from real images to distilled students.
@@ -70,6 +75,7 @@ struct Demo {
     var configuration = TrainingConfiguration()
     configuration.method = method
     configuration.epochs = epochs
+    configuration.batchSize = recipe.batchSize
     configuration.epsilon = recipe.epsilon
     configuration.steps = recipe.trainingSteps
     configuration.seed = seed
@@ -79,6 +85,7 @@ struct Demo {
 
   private func student(of teacher: String, _ manipulation: String) throws -> TrainingConfiguration {
     var configuration = configuration(.distill, epochs: recipe.studentEpochs)
+    configuration.learningRate = recipe.studentLearningRate
     let weights = try RunFolder.weights(of: "\(folder)/\(teacher)")
     configuration.distillation = .init(
       teacher: weights, teacherSHA256: SHA256.hexDigest(of: try InputFile.read(weights)),
