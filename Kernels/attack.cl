@@ -44,15 +44,18 @@ kernel void attack_start_linf(
   out[i] = project(original[i] + noise, original[i], epsilon);
 }
 
-// Scales a perturbation of one sample onto the ball and clips: clipping only shortens it. The factor is a little
-// below epsilon / norm, so that rounding cannot leave the ball.
+// Radius that perturbations are scaled to: below epsilon by what rounding can add, which is a few units of the
+// length's sum and, for each of `size` pixels, half a unit in the last place of a number below 1.
+inline float safe_radius(float epsilon, int size) {
+  return fmax(0.0f, epsilon * (1.0f - 1e-5f) - sqrt((float)size) * 0x1p-25f);
+}
+
+inline float ball_factor(float norm, float radius) { return norm > radius ? radius / norm : 1.0f; }
+
+// A scaled change of one pixel; clipping to [0, 1] only shortens it.
 inline float on_ball(float original, float d, float factor) {
   const float v = original + d * factor;
   return v < 0.0f ? 0.0f : v > 1.0f ? 1.0f : v;
-}
-
-inline float ball_factor(float norm, float epsilon) {
-  return norm > epsilon ? epsilon / norm * (1.0f - 2e-6f) : 1.0f;
 }
 
 // One item per sample of `size` values: x + step * gradient / |gradient|_2, projected onto the L2 ball and
@@ -73,7 +76,7 @@ kernel void pgd_step_l2_cpu(
     const float d = x[o + i] + rate * gradient[o + i] - original[o + i];
     norm += d * d;
   }
-  const float factor = ball_factor(sqrt(norm), epsilon);
+  const float factor = ball_factor(sqrt(norm), safe_radius(epsilon, size));
   for (int i = 0; i < size; i++)
     out[o + i] = on_ball(original[o + i], x[o + i] + rate * gradient[o + i] - original[o + i], factor);
 }
@@ -113,7 +116,7 @@ kernel void pgd_step_l2_gpu(
     const float d = x[o + i] + rate * gradient[o + i] - original[o + i];
     norm += d * d;
   }
-  const float factor = ball_factor(sqrt(group_combine(scratch, norm, 0)), epsilon);
+  const float factor = ball_factor(sqrt(group_combine(scratch, norm, 0)), safe_radius(epsilon, size));
   for (int i = item; i < size; i += GROUP)
     out[o + i] = on_ball(original[o + i], x[o + i] + rate * gradient[o + i] - original[o + i], factor);
 }
@@ -141,7 +144,7 @@ kernel void attack_start_l2(
     square += z * z;
   }
   const float u = 1.0f - philox_uniform(philox_word(2u * (uint)size, sample, epoch, purpose, seed_low, seed_high));
-  const float radius = epsilon * pow(u, 1.0f / (float)size) * (1.0f - 2e-6f);
+  const float radius = safe_radius(epsilon, size) * pow(u, 1.0f / (float)size);
   const float factor = square > 0.0f ? radius / sqrt(square) : 0.0f;
   for (int i = 0; i < size; i++) out[o + i] = on_ball(original[o + i], out[o + i], factor);
 }

@@ -1,17 +1,19 @@
 // Operations on the rows of logits (n, k), one item per row (global (n) rounded up): rows are short, and a loop
 // with the row in the cache is fastest on CPU runtimes. Every exponential is of a logit minus the row's largest.
 
-inline float row_max(global const float *z, int k) {
-  float m = z[0];
-  for (int j = 1; j < k; j++) m = z[j] > m ? z[j] : m;
-  return m;
+inline int row_best(global const float *z, int k) {
+  int best = 0;
+  for (int j = 1; j < k; j++) best = z[j] > z[best] ? j : best;
+  return best;
 }
 
-// Logarithm of the sum of exponentials of z / t, minus m / t.
-inline float log_sum(global const float *z, int k, float m, float inverse_t) {
-  float sum = 0.0f;
-  for (int j = 0; j < k; j++) sum += exp((z[j] - m) * inverse_t);
-  return log(sum);
+// Logarithm of the sum of exponentials of (z - z[best]) / t. The largest logit's own 1 stays out of the sum:
+// log1p keeps the tiny loss of a confident sample, which 1 + rest would round away.
+inline float log_sum(global const float *z, int k, int best, float inverse_t) {
+  float rest = 0.0f;
+  for (int j = 0; j < k; j++)
+    if (j != best) rest += exp((z[j] - z[best]) * inverse_t);
+  return log1p(rest);
 }
 
 // Softmax of x / t, or its logarithm.
@@ -21,7 +23,8 @@ kernel void softmax_rows(
   const int i = get_global_id(0);
   if (i >= n) return;
   global const float *z = x + (size_t)i * k;
-  const float m = row_max(z, k), l = log_sum(z, k, m, inverse_t);
+  const int best = row_best(z, k);
+  const float m = z[best], l = log_sum(z, k, best, inverse_t);
   for (int j = 0; j < k; j++) {
     const float v = (z[j] - m) * inverse_t - l;
     y[(size_t)i * k + j] = logarithm ? v : exp(v);
@@ -41,23 +44,29 @@ kernel void softmax_gradient(
     dx[o + j] = (logarithm ? dy[o + j] - exp(y[o + j]) * sum : y[o + j] * (dy[o + j] - sum)) * inverse_t;
 }
 
-// Loss of each row and, if `gradient` is not null, its derivative (softmax - target). The target is
-// 1 - smoothing at the label plus smoothing / k everywhere.
+// Loss of each row and its derivative (softmax - target). The target is 1 - smoothing at the label plus
+// smoothing / k everywhere. A label out of range gives NaN.
 kernel void cross_entropy(
     const int n, const int k, const float smoothing, global const float *restrict logits,
     global const int *restrict labels, global float *restrict loss, global float *restrict gradient) {
   const int i = get_global_id(0);
   if (i >= n) return;
   global const float *z = logits + (size_t)i * k;
-  const int label = clamp(labels[i], 0, k - 1);
-  const float m = row_max(z, k), l = log_sum(z, k, m, 1.0f), share = smoothing / (float)k;
-  float value = 0.0f;
+  const int label = labels[i];
+  const int best = row_best(z, k);
+  const float m = z[best], l = log_sum(z, k, best, 1.0f), share = smoothing / (float)k;
+  float value = label < 0 || label >= k ? NAN : 0.0f;
   for (int j = 0; j < k; j++) {
     const float log_p = z[j] - m - l, target = share + (j == label ? 1.0f - smoothing : 0.0f);
     value -= target * log_p;
-    if (gradient) gradient[(size_t)i * k + j] = exp(log_p) - target;
+    gradient[(size_t)i * k + j] = value != value ? NAN : exp(log_p) - target;
   }
   loss[i] = value;
+  if (value != value) return;
+  float others = 0.0f;  // the row adds up to 0; p - 1 would vanish where p rounds to 1
+  for (int j = 0; j < k; j++)
+    if (j != label) others += gradient[(size_t)i * k + j];
+  gradient[(size_t)i * k + label] = -others;
 }
 
 // As cross_entropy for targets (n, k) that are probabilities.
@@ -68,19 +77,20 @@ kernel void cross_entropy_soft(
   if (i >= n) return;
   const size_t o = (size_t)i * k;
   global const float *z = logits + o;
-  const float m = row_max(z, k), l = log_sum(z, k, m, 1.0f);
+  const int best = row_best(z, k);
+  const float m = z[best], l = log_sum(z, k, best, 1.0f);
   float value = 0.0f, total = 0.0f;
   for (int j = 0; j < k; j++) total += targets[o + j];
   for (int j = 0; j < k; j++) {
     const float log_p = z[j] - m - l;
     value -= targets[o + j] * log_p;
-    if (gradient) gradient[o + j] = exp(log_p) * total - targets[o + j];
+    gradient[o + j] = exp(log_p) * total - targets[o + j];
   }
   loss[i] = value;
 }
 
 // KL(q || p) of each row, q = softmax(teacher / t), p = softmax(student / t); derivatives by the student's
-// logits, (p - q) / t, and by the teacher's, q (log q - log p - KL) / t, where their buffers are not null.
+// logits, (p - q) / t, and by the teacher's, q (log q - log p - KL) / t.
 kernel void kl_divergence(
     const int n, const int k, const float inverse_t, global const float *restrict teacher,
     global const float *restrict student, global float *restrict loss, global float *restrict by_student,
@@ -89,36 +99,37 @@ kernel void kl_divergence(
   if (i >= n) return;
   const size_t o = (size_t)i * k;
   global const float *a = teacher + o, *b = student + o;
-  const float ma = row_max(a, k), la = log_sum(a, k, ma, inverse_t);
-  const float mb = row_max(b, k), lb = log_sum(b, k, mb, inverse_t);
+  const int best_a = row_best(a, k), best_b = row_best(b, k);
+  const float ma = a[best_a], la = log_sum(a, k, best_a, inverse_t);
+  const float mb = b[best_b], lb = log_sum(b, k, best_b, inverse_t);
   float value = 0.0f;
   for (int j = 0; j < k; j++) {
     const float log_q = (a[j] - ma) * inverse_t - la, log_p = (b[j] - mb) * inverse_t - lb;
     value += exp(log_q) * (log_q - log_p);
-    if (by_student) by_student[o + j] = (exp(log_p) - exp(log_q)) * inverse_t;
+    by_student[o + j] = (exp(log_p) - exp(log_q)) * inverse_t;
   }
   loss[i] = value;
-  if (!by_teacher) return;
   for (int j = 0; j < k; j++) {
     const float log_q = (a[j] - ma) * inverse_t - la, log_p = (b[j] - mb) * inverse_t - lb;
     by_teacher[o + j] = exp(log_q) * (log_q - log_p - value) * inverse_t;
   }
 }
 
-// Largest logit of another class minus the label's, and its derivative if `gradient` is not null.
+// Largest logit of another class minus the label's, and its derivative. A label out of range gives NaN.
 kernel void margin_loss(
     const int n, const int k, global const float *restrict logits, global const int *restrict labels,
     global float *restrict loss, global float *restrict gradient) {
   const int i = get_global_id(0);
   if (i >= n) return;
   global const float *z = logits + (size_t)i * k;
-  const int label = clamp(labels[i], 0, k - 1);
+  const int label = labels[i];
+  const bool valid = label >= 0 && label < k;
   int other = label == 0 ? 1 : 0;
   for (int j = other + 1; j < k; j++)
     if (j != label && z[j] > z[other]) other = j;
-  loss[i] = z[other] - z[label];
-  if (!gradient) return;
-  for (int j = 0; j < k; j++) gradient[(size_t)i * k + j] = j == other ? 1.0f : j == label ? -1.0f : 0.0f;
+  loss[i] = valid ? z[other] - z[label] : NAN;
+  for (int j = 0; j < k; j++)
+    gradient[(size_t)i * k + j] = !valid ? NAN : j == other ? 1.0f : j == label ? -1.0f : 0.0f;
 }
 
 // Class of the largest logit (the lowest on ties), the largest and the next largest logit.

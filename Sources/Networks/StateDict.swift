@@ -49,7 +49,7 @@ public enum StateDict {
 
 extension StateLayout {
   /// The extents in PyTorch.
-  func torchShape(_ shape: Shape) -> [Int] {
+  package func torchShape(_ shape: Shape) -> [Int] {
     switch self {
     case .vector: shape.dimensions
     case .linear, .linearAfterImage: [shape[1], shape[0]]
@@ -58,13 +58,13 @@ extension StateLayout {
   }
 
   /// Values in PyTorch's order from values in Temper's.
-  func toTorch(_ values: [Float], _ shape: Shape) -> [Float] {
+  package func toTorch(_ values: [Float], _ shape: Shape) -> [Float] {
     guard self != .vector else { return values }
     return torchOrder(shape).map { values[$0] }
   }
 
   /// Values in Temper's order from values in PyTorch's.
-  func fromTorch(_ values: [Float], _ shape: Shape) -> [Float] {
+  package func fromTorch(_ values: [Float], _ shape: Shape) -> [Float] {
     guard self != .vector else { return values }
     var result = values
     for (torch, own) in torchOrder(shape).enumerated() { result[own] = values[torch] }

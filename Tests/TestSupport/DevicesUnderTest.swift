@@ -16,7 +16,9 @@ package let devicesUnderTest: [Device] = {
     OpenCL.KernelShape.allCases.map { Device.openCL(try! OpenCL(info, kernelShape: $0)) }
   }
   if openCLs.isEmpty { print("SKIPPED: OpenCL devices: \(OpenCLDeviceInfo.absenceReason ?? "none")") }
-  return isUnderOclgrind ? openCLs : cpus + openCLs
+  let devices = isUnderOclgrind ? openCLs : cpus + openCLs
+  for device in devices { print("TESTED: \(device)") }
+  return devices
 }()
 
 extension Device: CustomTestStringConvertible {

@@ -61,7 +61,7 @@ struct AttackStart: Operation {
       square += out[i] * out[i]
     }
     let u = 1 - stream.uniform(at: 2 * size)
-    let radius = epsilon * pow(u, 1 / Float(size)) * (1 - 2e-6)
+    let radius = Ball.safeRadius(epsilon, size) * pow(u, 1 / Float(size))
     let factor = square > 0 ? radius / square.squareRoot() : 0
     for i in 0..<size { out[i] = Ball.onBall(x[i], out[i], factor) }
   }

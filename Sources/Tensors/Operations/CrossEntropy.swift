@@ -15,7 +15,7 @@ public enum Reduction: Sendable {
 ///
 /// - Parameters:
 ///   - logits: (N, K).
-///   - labels: (N), int32, in 0..<K.
+///   - labels: (N), int32, in 0..<K; another one makes the loss NaN.
 ///   - labelSmoothing: share a of the target that is spread over all classes: 1 - a + a / K at the label.
 /// - Returns: a scalar.
 public func crossEntropy(
@@ -59,7 +59,8 @@ struct CrossEntropy: Operation {
 
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
     let (logits, target) = (inputs[0].shape, inputs[1])
-    try require(logits.rank == 2 && logits[1] >= 1, "needs logits (N, K)", inputs)
+    try require(logits.rank == 2 && logits[0] >= 1 && logits[1] >= 1, "needs logits (N, K)", inputs)
+    try require((0...1).contains(smoothing), "the label smoothing is not in [0, 1]", inputs)
     if isSoft {
       try require(target.shape == logits, "the targets do not fit", inputs)
     } else {
@@ -72,16 +73,20 @@ struct CrossEntropy: Operation {
     let (loss, gradient) = (outputs[0].pointer, outputs[1].pointer)
     cpu.rows(inputs[0]) { row, z, k in
       let softmax = RowSoftmax(z, k)
-      let label = isSoft ? 0 : min(max(0, Int(inputs[1].integerPointer[row])), k - 1)
+      let label = isSoft ? 0 : Int(inputs[1].integerPointer[row])
       let targets = isSoft ? inputs[1].pointer + row * k : nil
       var total: Float = 1
       if let targets { total = (0..<k).reduce(0) { $0 + targets[$1] } }
-      var value: Float = 0
+      var value: Float = (0..<k).contains(label) ? 0 : .nan
       for j in 0..<k {
         let logP = softmax.logProbability(z[j])
         let target = targets?[j] ?? (smoothing / Float(k) + (j == label ? 1 - smoothing : 0))
         value -= target * logP
-        gradient[row * k + j] = exp(logP) * total - target
+        gradient[row * k + j] = value.isNaN ? .nan : exp(logP) * total - target
+      }
+      if !isSoft, !value.isNaN {
+        // The row adds up to 0; p - 1 would vanish where p rounds to 1.
+        gradient[row * k + label] = -(0..<k).reduce(0) { $1 == label ? $0 : $0 + gradient[row * k + $1] }
       }
       loss[row] = value
     }

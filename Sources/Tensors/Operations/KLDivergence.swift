@@ -27,6 +27,7 @@ struct KLDivergence: Operation {
 
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
     let shape = inputs[0].shape
+    try require(inverseTemperature > 0 && inverseTemperature.isFinite, "the temperature is not above 0", inputs)
     try require(shape.rank == 2 && shape == inputs[1].shape, "needs two (N, K)", inputs)
     return [OutputSpec([shape[0]]), OutputSpec(shape), OutputSpec(shape)]
   }

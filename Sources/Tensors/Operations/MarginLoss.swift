@@ -5,7 +5,7 @@ import Devices
 ///
 /// - Parameters:
 ///   - logits: (N, K), K >= 2.
-///   - labels: (N), int32.
+///   - labels: (N), int32, in 0..<K; another one makes the loss NaN.
 /// - Returns: a scalar.
 public func marginLoss(
   _ logits: Tensor, _ labels: Tensor, reduction: Reduction = .batchMean
@@ -24,12 +24,13 @@ struct MarginLoss: Operation {
 
   func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     cpu.rows(inputs[0]) { row, z, k in
-      let label = min(max(0, Int(inputs[1].integerPointer[row])), k - 1)
+      let label = Int(inputs[1].integerPointer[row])
+      let isValid = (0..<k).contains(label)
       var other = label == 0 ? 1 : 0
       for j in 0..<k where j != label && z[j] > z[other] { other = j }
-      outputs[0].pointer[row] = z[other] - z[label]
+      outputs[0].pointer[row] = isValid ? z[other] - z[label] : .nan
       let gradient = outputs[1].pointer + row * k
-      for j in 0..<k { gradient[j] = j == other ? 1 : j == label ? -1 : 0 }
+      for j in 0..<k { gradient[j] = !isValid ? .nan : j == other ? 1 : j == label ? -1 : 0 }
     }
   }
 

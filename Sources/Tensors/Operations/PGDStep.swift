@@ -71,7 +71,7 @@ struct PGDStep: Operation {
       out[i] = d
       length += d * d
     }
-    let factor = Ball.factor(length: length.squareRoot(), epsilon)
+    let factor = Ball.factor(length: length.squareRoot(), radius: Ball.safeRadius(epsilon, size))
     for i in 0..<size { out[i] = Ball.onBall(original[i], out[i], factor) }
   }
 
@@ -123,12 +123,16 @@ enum Ball {
     return v < low ? low : v > high ? high : v
   }
 
-  /// What a change of the given length is multiplied with; a little below epsilon / length, so that rounding
-  /// cannot leave the ball.
+  /// The radius that L2 changes are scaled to: below epsilon by what rounding can add, which is a few units of
+  /// the length's sum and, for each of `size` pixels, half a unit in the last place of a number below 1.
   @inline(__always)
-  static func factor(length: Float, _ epsilon: Float) -> Float {
-    length > epsilon ? epsilon / length * (1 - 2e-6) : 1
+  static func safeRadius(_ epsilon: Float, _ size: Int) -> Float {
+    max(0, epsilon * (1 - 1e-5) - Float(size).squareRoot() * 0x1p-25)
   }
+
+  /// What a change of the given length is multiplied with.
+  @inline(__always)
+  static func factor(length: Float, radius: Float) -> Float { length > radius ? radius / length : 1 }
 
   /// A scaled change, clipped to [0, 1], which only shortens it.
   @inline(__always)

@@ -67,7 +67,10 @@ func total(_ x: Tensor, scale: Float) throws -> Tensor {
 struct Total: Operation {
   let scale: Float
 
-  func outputs(for inputs: [Tensor]) throws -> [OutputSpec] { [OutputSpec([])] }
+  func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
+    try require(inputs[0].shape.count > 0, "there are no elements", inputs)
+    return [OutputSpec([])]
+  }
 
   private func groups(_ count: Int) -> Int { count <= 1024 ? 1 : 64 }
 

@@ -22,6 +22,7 @@ struct Softmax: Operation {
   let isLogarithm: Bool
 
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
+    try require(inverseTemperature > 0 && inverseTemperature.isFinite, "the temperature is not above 0", inputs)
     try require(inputs[0].shape.rank == 2 && inputs[0].shape[1] > 0, "needs (N, K)", inputs)
     return [OutputSpec(inputs[0].shape)]
   }
@@ -78,7 +79,8 @@ struct Softmax: Operation {
   }
 }
 
-/// The log-softmax of one row at a temperature.
+/// The log-softmax of one row at a temperature. The largest logit's own exponential, 1, stays out of the sum:
+/// log1p then keeps the tiny loss of a confident sample, which 1 + rest would round away.
 struct RowSoftmax {
   private let largest: Float
   private let logSum: Float
@@ -86,12 +88,13 @@ struct RowSoftmax {
 
   @inline(__always)
   init(_ z: UnsafePointer<Float>, _ count: Int, _ inverseTemperature: Float = 1) {
-    var largest = z[0]
-    for j in 1..<max(1, count) where z[j] > largest { largest = z[j] }
-    var sum: Float = 0
-    for j in 0..<count { sum += exp((z[j] - largest) * inverseTemperature) }
+    var best = 0
+    for j in 1..<max(1, count) where z[j] > z[best] { best = j }
+    let largest = z[best]
+    var rest: Float = 0
+    for j in 0..<count where j != best { rest += exp((z[j] - largest) * inverseTemperature) }
     self.largest = largest
-    self.logSum = log(sum)
+    self.logSum = log1p(rest)
     self.inverseTemperature = inverseTemperature
   }
 

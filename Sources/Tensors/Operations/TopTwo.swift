@@ -5,12 +5,12 @@ public func argmax(_ logits: Tensor) throws -> Tensor { try TopTwo()(all: [logit
 
 /// The largest and the next largest logit of each row: two tensors (N). Without gradient.
 public func topTwo(_ logits: Tensor) throws -> (largest: Tensor, second: Tensor) {
-  let results = try TopTwo()(all: [logits])
+  let results = try TopTwo(needsSecond: true)(all: [logits])
   return (results[2], results[3])
 }
 
 /// The largest logit of each row of (N, K): (N).
-public func maxLogit(_ logits: Tensor) throws -> Tensor {
+public func maximumLogit(_ logits: Tensor) throws -> Tensor {
   let results = try TopTwo()(all: [logits])
   let gradient = TopTwo.Gradient(shape: logits.shape, isGap: false)
   return results[2].recorded(from: [(logits, { dy in try gradient(results[0], results[1], dy) })])
@@ -18,7 +18,7 @@ public func maxLogit(_ logits: Tensor) throws -> Tensor {
 
 /// The largest minus the next largest logit of each row of (N, K), K >= 2: (N).
 public func logitGap(_ logits: Tensor) throws -> Tensor {
-  let results = try TopTwo()(all: [logits])
+  let results = try TopTwo(needsSecond: true)(all: [logits])
   let gradient = TopTwo.Gradient(shape: logits.shape, isGap: true)
   return try Pairwise(kind: .subtract)(results[2], results[3])
     .recorded(from: [(logits, { dy in try gradient(results[0], results[1], dy) })])
@@ -26,8 +26,11 @@ public func logitGap(_ logits: Tensor) throws -> Tensor {
 
 /// Per row: class of the largest logit, class of the next largest, both logits.
 struct TopTwo: Operation {
+  var needsSecond = false
+
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
-    try require(inputs[0].shape.rank == 2 && inputs[0].shape[1] >= 1, "needs (N, K)", inputs)
+    let columns = needsSecond ? 2 : 1
+    try require(inputs[0].shape.rank == 2 && inputs[0].shape[1] >= columns, "needs (N, K), K >= \(columns)", inputs)
     let n: Shape = [inputs[0].shape[0]]
     return [OutputSpec(n, .int32), OutputSpec(n, .int32), OutputSpec(n), OutputSpec(n)]
   }
