@@ -79,9 +79,9 @@ let package = Package(
       name: "temper", dependencies: ["Distillation", "Reports", arguments, yaml]),
     // Tests: one target per module.
     .target(name: "TestSupport", dependencies: ["Tensors", "FileFormats"], path: "Tests/TestSupport"),
-    .testTarget(name: "FileFormatsTests", dependencies: ["FileFormats", "TestSupport"]),
+    .testTarget(name: "FileFormatsTests", dependencies: ["FileFormats", "Randomness", "TestSupport"]),
     .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
-    .testTarget(name: "LogitsTests", dependencies: ["Logits", "TestSupport"]),
+    .testTarget(name: "LogitsTests", dependencies: ["Logits", "FileFormats", "Randomness", "TestSupport"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
     .testTarget(name: "DevicesTests", dependencies: ["Devices", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),

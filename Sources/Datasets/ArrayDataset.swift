@@ -33,7 +33,7 @@ public struct ArrayDataset: BatchSource {
       throw TemperError(.badData, file: imageFile, field: "shape", "is \(array.shape): there are no images")
     }
     (channels, height, width) = (shape[1], shape[2], shape[3])
-    images = try Self.channelsLast(Self.checked(array.floats(), imageFile), shape)
+    images = try Self.channelsLast(Self.checked(try array.floats(), imageFile), shape)
     labels = try labelFile.map { try Self.labels($0, count: shape[0], classes: classes) }
       ?? [Int32](repeating: 0, count: shape[0])
     self.device = device
@@ -65,7 +65,7 @@ public struct ArrayDataset: BatchSource {
   }
 
   private static func labels(_ file: String, count: Int, classes: Int) throws -> [Int32] {
-    let values = try NpyArray(contentsOf: file).integers()
+    let values = try NpyArray(contentsOf: file).int64s()
     guard values.count == count else {
       throw TemperError(
         .badData, file: file, field: "shape", "holds \(values.count) labels for \(count) images",

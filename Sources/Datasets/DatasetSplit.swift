@@ -22,7 +22,8 @@ public struct DatasetSplit: Sendable {
     guard train.count >= 2 else {
       throw TemperError(.badData, file: train.name, field: "images", "has \(train.count) training images")
     }
-    let order = RandomStream(seed: seed, purpose: .split).permutation(train.count)
+    var stream = RandomStream(seed: seed, purpose: .split)
+    let order = stream.permutation(of: train.count)
     let held = min(Self.validationCount, train.count / 6 + 1)
     let validation = limit.map { min(held, max(100, $0 / 10)) } ?? held
     self.validation = train.subset(Array(order[..<validation]))

@@ -26,7 +26,8 @@ public final class DeviceDataset: BatchSource {
 
   /// The order of an epoch's images: a permutation that depends on the seed and the epoch alone.
   public func order(seed: UInt64, epoch: Int) -> [Int] {
-    RandomStream(seed: seed, purpose: .order, epoch: UInt32(epoch)).permutation(count)
+    var stream = RandomStream(seed: seed, purpose: .order, epoch: UInt32(epoch))
+    return stream.permutation(of: count)
   }
 
   public func batch(_ range: Range<Int>) throws -> Batch { try batch(range.map { Int32($0) }) }

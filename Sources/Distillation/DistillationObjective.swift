@@ -23,11 +23,11 @@ public struct DistillationObjective: Objective {
     guard let last = table.sampleIDs.max(), let first = table.sampleIDs.min(), first >= 0, last < 1 << 28 else {
       throw TemperError(.badData, field: "sample_ids", "of the teacher's logits are out of range")
     }
-    var rows = [Float](repeating: 0, count: (Int(last) + 1) * table.classes)
+    var rows = [Float](repeating: 0, count: (Int(last) + 1) * table.classCount)
     for (row, id) in table.sampleIDs.enumerated() {
-      rows.replaceSubrange(Int(id) * table.classes..<(Int(id) + 1) * table.classes, with: table[row])
+      rows.replaceSubrange(Int(id) * table.classCount..<(Int(id) + 1) * table.classCount, with: table.row(row))
     }
-    teacher = try Tensor(rows, shape: [Int(last) + 1, table.classes], on: device)
+    teacher = try Tensor(rows, shape: [Int(last) + 1, table.classCount], on: device)
     self.temperature = temperature
   }
 

@@ -24,7 +24,7 @@ extension LogitTable {
       try progress(ids.count)
     }
     try self.init(
-      logits: logits, classes: network.description.classes, labels: hasLabels ? labels : nil, sampleIDs: ids,
-      provenance: provenance)
+      logits: logits, classCount: network.description.classes, labels: hasLabels ? labels : nil,
+      sampleIDs: ids, provenance: provenance)
   }
 }

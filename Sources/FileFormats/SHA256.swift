@@ -1,78 +1,101 @@
-/// The SHA-256 digest (FIPS 180-4), which identifies weights and data sets.
-public enum SHA256 {
-  /// The digest in lower-case hexadecimal digits.
-  public static func hexDigest(of bytes: [UInt8]) -> String {
-    var state: [UInt32] = [
-      0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
-    ]
-    let whole = bytes.count / 64 * 64
-    bytes.withUnsafeBufferPointer { buffer in
-      for start in stride(from: 0, to: whole, by: 64) { mix(&state, buffer, start) }
-    }
-    var tail = Array(bytes[whole...]) + [0x80]
-    while tail.count % 64 != 56 { tail.append(0) }
-    let bits = UInt64(bytes.count) * 8
-    for shift in stride(from: 56, through: 0, by: -8) { tail.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift))) }
-    tail.withUnsafeBufferPointer { buffer in
-      for start in stride(from: 0, to: buffer.count, by: 64) { mix(&state, buffer, start) }
-    }
-    let digits = Array("0123456789abcdef".utf8)
-    var text: [UInt8] = []
-    for word in state {
-      for shift in stride(from: 28, through: 0, by: -4) { text.append(digits[Int(word >> UInt32(shift) & 15)]) }
-    }
-    return String(decoding: text, as: UTF8.self)
+/// The SHA-256 digest (FIPS 180-4), for checking that a file is the one that was meant.
+public struct SHA256: Sendable {
+  private var state: [UInt32] = [
+    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
+  ]
+  private var pending: [UInt8] = []
+  private var length: UInt64 = 0
+
+  /// Creates the digest of no bytes.
+  public init() {}
+
+  /// The digest of `bytes` as 64 lower-case hexadecimal digits.
+  public static func hex(of bytes: [UInt8]) -> String {
+    var digest = SHA256()
+    bytes.withUnsafeBytes { digest.update($0) }
+    return digest.hex()
   }
 
-  private static func mix(_ state: inout [UInt32], _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int) {
-    func rotate(_ x: UInt32, _ n: UInt32) -> UInt32 { x >> n | x << (32 - n) }
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
+  /// The digest of the file at `path` as 64 lower-case hexadecimal digits.
+  ///
+  /// - Throws: ``TemperError`` as ``InputFile/read(_:remedy:)``.
+  public static func hex(ofFile path: String) throws -> String {
+    var digest = SHA256()
+    try InputFile.readChunks(path) { digest.update($0) }
+    return digest.hex()
+  }
+
+  /// Appends `bytes` to what is digested.
+  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    length += UInt64(bytes.count)
+    var rest = bytes[...]
+    if !pending.isEmpty {
+      let part = rest.prefix(64 - pending.count)
+      pending.append(contentsOf: part)
+      rest = rest.dropFirst(part.count)
+      guard pending.count == 64 else { return }
+      let block = pending
+      block.withUnsafeBytes { mix($0) }
+      pending.removeAll(keepingCapacity: true)
+    }
+    while rest.count >= 64 {
+      mix(UnsafeRawBufferPointer(rebasing: rest.prefix(64)))
+      rest = rest.dropFirst(64)
+    }
+    pending.append(contentsOf: rest)
+  }
+
+  /// The digest of everything appended so far as 64 lower-case hexadecimal digits.
+  public func hex() -> String {
+    var last = self
+    var padding: [UInt8] = [0x80]
+    padding += [UInt8](repeating: 0, count: (119 - pending.count) % 64)
+    padding += withUnsafeBytes(of: (length * 8).bigEndian, Array.init)
+    padding.withUnsafeBytes { last.update($0) }
+    return last.state.map { word in
+      let digits = String(word, radix: 16)
+      return String(repeating: "0", count: 8 - digits.count) + digits
+    }.joined()
+  }
+
+  /// Mixes one block of 64 bytes into the state.
+  private mutating func mix(_ block: UnsafeRawBufferPointer) {
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { schedule in
       for i in 0..<16 {
-        let p = start + i * 4
-        w[i] = UInt32(bytes[p]) << 24 | UInt32(bytes[p + 1]) << 16 | UInt32(bytes[p + 2]) << 8 | UInt32(bytes[p + 3])
+        schedule[i] = UInt32(bigEndian: block.loadUnaligned(fromByteOffset: 4 * i, as: UInt32.self))
       }
       for i in 16..<64 {
-        let a = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3
-        let b = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10
-        w[i] = w[i - 16] &+ a &+ w[i - 7] &+ b
+        let (a, b) = (schedule[i - 15], schedule[i - 2])
+        let s0 = rotate(a, 7) ^ rotate(a, 18) ^ (a >> 3)
+        let s1 = rotate(b, 17) ^ rotate(b, 19) ^ (b >> 10)
+        schedule[i] = schedule[i - 16] &+ s0 &+ schedule[i - 7] &+ s1
       }
-      var (a, b, c, d, e, f, g, h) = (
-        state[0], state[1], state[2], state[3], state[4], state[5], state[6], state[7]
-      )
+      var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+      var (e, f, g, h) = (state[4], state[5], state[6], state[7])
       for i in 0..<64 {
         let s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
-        let t1 = h &+ s1 &+ (e & f ^ ~e & g) &+ constants[i] &+ w[i]
-        let t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) &+ (a & b ^ a & c ^ b & c)
+        let t1 = h &+ s1 &+ ((e & f) ^ (~e & g)) &+ roundConstants[i] &+ schedule[i]
+        let s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
+        let t2 = s0 &+ ((a & b) ^ (a & c) ^ (b & c))
         (h, g, f, e, d, c, b, a) = (g, f, e, d &+ t1, c, b, a, t1 &+ t2)
       }
-      for (i, value) in [a, b, c, d, e, f, g, h].enumerated() { state[i] &+= value }
+      for (i, word) in [a, b, c, d, e, f, g, h].enumerated() { state[i] &+= word }
     }
-  }
-
-  /// The first 32 bits of the fractions of the cube roots of the first 64 primes.
-  private static let constants: [UInt32] = {
-    var primes: [UInt64] = []
-    var candidate: UInt64 = 2
-    while primes.count < 64 {
-      if primes.allSatisfy({ candidate % $0 != 0 }) { primes.append(candidate) }
-      candidate += 1
-    }
-    return primes.map { prime in
-      // The integer cube root of prime * 2^96, by bisection: its low 32 bits are the fraction.
-      var (low, high): (UInt64, UInt64) = (0, 1 << 36)
-      while high - low > 1 {
-        let middle = (low + high) / 2
-        let square = middle.multipliedFullWidth(by: middle)
-        let cube = multiply(square.high, square.low, middle)
-        if cube.high < prime << 32 || (cube.high == prime << 32 && cube.low == 0) { low = middle } else { high = middle }
-      }
-      return UInt32(truncatingIfNeeded: low)
-    }
-  }()
-
-  /// (high, low) * factor, of which the upper 64 of 128 bits hold all that matters here.
-  private static func multiply(_ high: UInt64, _ low: UInt64, _ factor: UInt64) -> (high: UInt64, low: UInt64) {
-    let product = low.multipliedFullWidth(by: factor)
-    return (high &* factor &+ product.high, product.low)
   }
 }
+
+private func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 {
+  (word >> count) | (word << (32 - count))
+}
+
+/// First 32 bits of the fractional parts of the cube roots of the first 64 primes.
+private let roundConstants: [UInt32] = [
+  0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
+  0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
+  0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da,
+  0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7, 0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967,
+  0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13, 0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85,
+  0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3, 0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070,
+  0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5, 0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3,
+  0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
+]

@@ -35,7 +35,9 @@ public struct TemperError: Error, CustomStringConvertible, Equatable, Sendable {
   public let remedy: String?
 
   /// Creates an error.
-  public init(_ kind: Kind, file: String? = nil, field: String? = nil, _ message: String, remedy: String? = nil) {
+  public init(
+    _ kind: Kind, file: String? = nil, field: String? = nil, _ message: String, remedy: String? = nil
+  ) {
     self.kind = kind
     self.file = file
     self.field = field

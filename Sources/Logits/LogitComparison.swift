@@ -1,105 +1,169 @@
 import FileFormats
 
-/// A standard and an adversarially trained network's logits on the same samples, measure by measure.
-public struct LogitComparison: Codable, Sendable {
-  /// One measure of both networks.
-  public struct Row: Codable, Sendable {
-    public let measure: Measures.Name
-    public let standard: Summary
-    public let robust: Summary
-    /// Mean over the samples of robust minus standard.
-    public let meanDifference: Double
-    /// Share of samples whose value is lower for the robust network.
-    public let shareLower: Double
-    /// Spearman's rank correlation over the samples; NaN becomes nil.
-    public let rankCorrelation: Double?
-
-    enum CodingKeys: String, CodingKey {
-      case measure, standard, robust
-      case meanDifference = "mean_difference"
-      case shareLower = "share_lower"
-      case rankCorrelation = "rank_correlation"
-    }
-  }
-
-  /// The comparison on one group of samples.
-  public struct Group: Codable, Sendable {
-    public let count: Int
-    public let measures: [Row]
-  }
-
-  public let standardAccuracy: Double?
-  public let robustAccuracy: Double?
-  /// On every sample.
+/// The logits of a standard and of an adversarially trained ("robust") network on the same samples.
+///
+/// Written as JSON with snake_case keys by its `Codable` conformance, and for people by ``text``.
+public struct LogitComparison: Sendable, Equatable, Codable {
+  /// Where the standard network's logits come from.
+  public let standardProvenance: [String: String]
+  /// Where the robust network's logits come from.
+  public let robustProvenance: [String: String]
+  /// The comparison on all samples.
   public let all: Group
-  /// On the samples that both networks predict right, or nil without labels or without such samples.
+  /// The comparison on the samples that both networks classify correctly, which removes the influence of their
+  /// accuracies; nil without labels or without such samples.
   public let jointlyCorrect: Group?
 
   enum CodingKeys: String, CodingKey {
+    case standardProvenance = "standard_provenance"
+    case robustProvenance = "robust_provenance"
     case all
-    case standardAccuracy = "standard_accuracy"
-    case robustAccuracy = "robust_accuracy"
     case jointlyCorrect = "jointly_correct"
   }
 
-  /// Compares two tables.
-  /// - Throws: `.badData` unless both hold the same samples with the same labels and classes.
+  /// The comparison on one set of samples.
+  public struct Group: Sendable, Equatable, Codable {
+    /// The number of samples.
+    public let sampleCount: Int
+    /// The standard network's share of correct predictions in [0, 1]; nil without labels.
+    public let standardAccuracy: Double?
+    /// The robust network's share of correct predictions in [0, 1]; nil without labels.
+    public let robustAccuracy: Double?
+    /// Spearman's correlation of the two networks' confidences, ties at average ranks; nil if one is constant.
+    public let confidenceRankCorrelation: Double?
+    /// The comparison by measure; without labels there is no margin.
+    public let measures: [Measure: Pair]
+
+    enum CodingKeys: String, CodingKey {
+      case sampleCount = "sample_count"
+      case standardAccuracy = "standard_accuracy"
+      case robustAccuracy = "robust_accuracy"
+      case confidenceRankCorrelation = "confidence_rank_correlation"
+      case measures
+    }
+
+    init(_ standard: Measures, _ robust: Measures) {
+      sampleCount = standard.predicted.count
+      standardAccuracy = standard.isCorrect.map(share)
+      robustAccuracy = robust.isCorrect.map(share)
+      confidenceRankCorrelation = rankCorrelation(standard.confidence, robust.confidence)
+      measures = Measure.allCases.reduce(into: [:]) { result, measure in
+        guard let a = standard.values(measure), let b = robust.values(measure) else { return }
+        result[measure] = Pair(a, b)
+      }
+    }
+  }
+
+  /// One measure of both networks.
+  public struct Pair: Sendable, Equatable, Codable {
+    /// The standard network's values.
+    public let standard: Distribution
+    /// The robust network's values.
+    public let robust: Distribution
+    /// The mean over the samples of robust minus standard.
+    public let meanDifference: Double
+    /// The share of samples whose robust value is below the standard one, in [0, 1].
+    public let shareRobustLower: Double
+
+    enum CodingKeys: String, CodingKey {
+      case standard, robust
+      case meanDifference = "mean_difference"
+      case shareRobustLower = "share_robust_lower"
+    }
+
+    init(_ standard: [Double], _ robust: [Double]) {
+      let pairs = zip(standard, robust)
+      self.standard = Distribution(standard)
+      self.robust = Distribution(robust)
+      meanDifference = pairs.reduce(0) { $0 + ($1.1 - $1.0) } / Double(standard.count)
+      shareRobustLower = share(pairs.map { $1 < $0 })
+    }
+  }
+
+  /// Compares two tables, matching their rows by sample id. Labels may be missing from one of them.
+  ///
+  /// - Throws: ``TemperError`` of kind `badData` if the tables differ in classes, sample ids or labels.
   public init(standard: LogitTable, robust: LogitTable) throws {
-    func bad(_ field: String, _ message: String) -> TemperError {
-      TemperError(.badData, field: field, message, remedy: "Compare tables of the same samples.")
+    let (standard, robust) = try Self.matched(standard, robust)
+    let (a, b) = (standard.measures(), robust.measures())
+    standardProvenance = standard.provenance
+    robustProvenance = robust.provenance
+    all = Group(a, b)
+    guard let correctA = a.isCorrect, let correctB = b.isCorrect else {
+      jointlyCorrect = nil
+      return
     }
-    guard standard.sampleIDs == robust.sampleIDs else { throw bad("sample_ids", "of the two tables differ") }
-    guard standard.classes == robust.classes else {
-      throw bad("logits", "have \(standard.classes) and \(robust.classes) classes")
-    }
-    if let a = standard.labels, let b = robust.labels, a != b { throw bad("labels", "of the two tables differ") }
-    let (a, b) = (Measures(of: standard), Measures(of: robust))
-    standardAccuracy = a.accuracy
-    robustAccuracy = b.accuracy
-    all = Self.group(a, b, Array(0..<standard.count))
-    let joint = zip(a.correct ?? [], b.correct ?? []).enumerated().filter { $1.0 && $1.1 }.map(\.offset)
-    jointlyCorrect = joint.isEmpty ? nil : Self.group(a, b, joint)
+    let rows = correctA.indices.filter { correctA[$0] && correctB[$0] }
+    jointlyCorrect =
+      rows.isEmpty ? nil : Group(standard.selecting(rows).measures(), robust.selecting(rows).measures())
   }
 
-  private static func group(_ a: Measures, _ b: Measures, _ samples: [Int]) -> Group {
-    let rows: [Row] = Measures.Name.allCases.compactMap { name in
-      guard let allA = a.values[name], let allB = b.values[name] else { return nil }
-      let (x, y) = (samples.map { allA[$0] }, samples.map { allB[$0] })
-      let differences = zip(x, y).map { $1 - $0 }
-      return Row(
-        measure: name, standard: Summary(x), robust: Summary(y),
-        meanDifference: differences.reduce(0, +) / Double(differences.count),
-        shareLower: Double(differences.lazy.filter { $0 < 0 }.count) / Double(differences.count),
-        rankCorrelation: spearman(x, y))
+  /// Both tables with rows in the order of `standard`'s and the same labels.
+  private static func matched(
+    _ standard: LogitTable, _ robust: LogitTable
+  ) throws -> (standard: LogitTable, robust: LogitTable) {
+    func fault(_ field: String, _ message: String) -> TemperError {
+      TemperError(
+        .badData, field: field, message,
+        remedy: "Both tables must come from the same samples of one data set.")
     }
-    return Group(count: samples.count, measures: rows)
+    guard standard.classCount == robust.classCount else {
+      throw fault(
+        "logits", "have \(standard.classCount) classes (standard) and \(robust.classCount) (robust).")
+    }
+    guard standard.sampleCount == robust.sampleCount else {
+      throw fault("sample_ids", "are \(standard.sampleCount) (standard) and \(robust.sampleCount) (robust).")
+    }
+    let places = Dictionary(uniqueKeysWithValues: zip(robust.sampleIDs, 0...))
+    let rows = try standard.sampleIDs.map { id in
+      guard let row = places[id] else { throw fault("sample_ids", "differ: the robust table lacks \(id).") }
+      return row
+    }
+    let robust = robust.selecting(rows)
+    if let a = standard.labels, let b = robust.labels, let row = a.indices.first(where: { a[$0] != b[$0] }) {
+      throw fault(
+        "labels", "differ for sample id \(standard.sampleIDs[row]): \(a[row]) (standard), \(b[row]) (robust)."
+      )
+    }
+    let labels = standard.labels ?? robust.labels
+    return (standard.labelled(labels), robust.labelled(labels))
+  }
+
+  /// A table for people.
+  public var text: String {
+    let groups =
+      [("All samples", all)] + (jointlyCorrect.map { [("Samples both classify correctly", $0)] } ?? [])
+    return groups.map { "\($0): \($1.text)" }.joined(separator: "\n\n")
   }
 }
 
-/// Spearman's rank correlation: Pearson's of the ranks, ties sharing their average rank. Nil when one side is
-/// constant.
-func spearman(_ x: [Double], _ y: [Double]) -> Double? {
-  let (a, b) = (ranks(x), ranks(y))
-  let mean = Double(x.count + 1) / 2
-  var (ab, aa, bb) = (0.0, 0.0, 0.0)
-  for (p, q) in zip(a, b) {
-    ab += (p - mean) * (q - mean)
-    aa += (p - mean) * (p - mean)
-    bb += (q - mean) * (q - mean)
+extension LogitComparison.Group {
+  fileprivate var text: String {
+    var title = "\(sampleCount)"
+    if let standardAccuracy, let robustAccuracy {
+      title += ", accuracy \(percent(standardAccuracy)) standard, \(percent(robustAccuracy)) robust"
+    }
+    if let confidenceRankCorrelation {
+      title += ", rank correlation of confidence \(decimal(confidenceRankCorrelation))"
+    }
+    let rows = Measure.allCases.compactMap { measure in
+      measures[measure].map { pair in
+        let numbers = [
+          pair.standard.mean, pair.robust.mean, pair.meanDifference, pair.standard.quantiles.p50,
+          pair.robust.quantiles.p50,
+        ]
+        return [measure.rawValue] + numbers.map(decimal) + [percent(pair.shareRobustLower)]
+      }
+    }
+    let head = ["measure", "standard", "robust", "difference", "median std", "median rob", "robust lower"]
+    return title + "\n" + aligned([head] + rows)
   }
-  return aa > 0 && bb > 0 ? ab / (aa * bb).squareRoot() : nil
 }
 
-/// Ranks from 1, ties sharing their average.
-func ranks(_ values: [Double]) -> [Double] {
-  let order = values.indices.sorted { values[$0] < values[$1] }
-  var result = [Double](repeating: 0, count: values.count)
-  var start = 0
-  while start < order.count {
-    var end = start
-    while end + 1 < order.count, values[order[end + 1]] == values[order[start]] { end += 1 }
-    for i in start...end { result[order[i]] = Double(start + end) / 2 + 1 }
-    start = end + 1
+extension LogitTable {
+  /// This table with other labels, which must be valid.
+  fileprivate func labelled(_ labels: [Int32]?) -> LogitTable {
+    LogitTable(
+      unchecked: logits, classCount: classCount, labels: labels, sampleIDs: sampleIDs, provenance: provenance)
   }
-  return result
 }

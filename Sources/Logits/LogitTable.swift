@@ -1,106 +1,118 @@
 import FileFormats
 
-/// The logits of a network over a data set: samples x classes, with labels and where they come from. It is
-/// computed once and stored; everything about logits works on it without a network or a device.
+/// The logits of a network for a set of samples, with labels and where they come from.
+///
+/// All logits are finite, there are at least one sample and two classes, labels lie in 0 ..< ``classCount`` and
+/// no sample id occurs twice: the initialisers refuse anything else.
 public struct LogitTable: Sendable, Equatable {
-  /// Number of classes, at least 2.
-  public let classes: Int
-  /// (samples, classes), row-major.
+  /// The number of samples N, at least 1.
+  public let sampleCount: Int
+  /// The number of classes K, at least 2.
+  public let classCount: Int
+  /// The logits, (N, K) row-major.
   public let logits: [Float]
-  /// The true class of each sample, or nil when unknown.
+  /// The true classes, (N), if known.
   public let labels: [Int32]?
-  /// Each sample's index in the original data set.
+  /// The samples' places in their data set, (N). They match the rows of two tables.
   public let sampleIDs: [Int64]
-  /// Where the logits come from: model, data set, split, weights, seed, manipulation.
+  /// Where the logits come from, by the names in ``ProvenanceKey`` and any others.
   public var provenance: [String: String]
 
-  /// Number of samples.
-  public var count: Int { sampleIDs.count }
+  /// The usual names in ``LogitTable/provenance``.
+  public enum ProvenanceKey {
+    /// The network's architecture.
+    public static let model = "model"
+    /// The data set.
+    public static let dataset = "dataset"
+    /// The part of the data set: train, validation or test.
+    public static let split = "split"
+    /// The SHA-256 of the weights file.
+    public static let weightsSHA256 = "weights_sha256"
+    /// The seed of the training run.
+    public static let seed = "seed"
+    /// The radius of the attack on the inputs, or 0.
+    public static let epsilon = "epsilon"
+    /// The attack on the inputs, or none.
+    public static let attack = "attack"
+    /// How the logits were changed; see ``Manipulation``.
+    public static let manipulation = "manipulation"
+  }
 
   /// Creates a table.
-  /// - Throws: `.badData` for fewer than two classes or no samples, NaN or infinite logits, a label out of
-  ///   range, or counts that do not fit.
+  ///
+  /// - Parameters:
+  ///   - logits: (N, K) row-major.
+  ///   - classCount: K.
+  ///   - labels: (N), or nil.
+  ///   - sampleIDs: (N), or nil for 0 ..< N.
+  ///   - file: Names the source in errors.
+  /// - Throws: ``TemperError`` of kind `badData`, naming the row at fault.
   public init(
-    logits: [Float], classes: Int, labels: [Int32]? = nil, sampleIDs: [Int64]? = nil,
+    logits: [Float], classCount: Int, labels: [Int32]? = nil, sampleIDs: [Int64]? = nil,
     provenance: [String: String] = [:], file: String? = nil
   ) throws {
-    func bad(_ field: String, _ message: String, _ remedy: String? = nil) -> TemperError {
+    func fault(_ field: String, _ message: String, _ remedy: String? = nil) -> TemperError {
       TemperError(.badData, file: file, field: field, message, remedy: remedy)
     }
-    guard classes >= 2 else { throw bad("logits", "have \(classes) classes; at least 2 are needed") }
-    guard !logits.isEmpty, logits.count % classes == 0 else { throw bad("logits", "hold no whole rows") }
-    let count = logits.count / classes
-    if let index = logits.firstIndex(where: { !$0.isFinite }) {
-      throw bad("logits, row \(index / classes)", "holds \(logits[index])", "Remove the sample or mend the network.")
+    guard classCount >= 2 else { throw fault("logits", "have \(classCount) classes; at least 2 are needed.") }
+    let count = logits.count / classCount
+    guard count > 0, logits.count == count * classCount else {
+      throw fault("logits", "are \(logits.count) numbers, which make no rows of \(classCount) classes.")
+    }
+    if let place = logits.firstIndex(where: { !$0.isFinite }) {
+      throw fault(
+        "logits", "row \(place / classCount), class \(place % classCount) is \(logits[place]).",
+        "The network diverged or the file is damaged.")
     }
     if let labels {
-      guard labels.count == count else { throw bad("labels", "are \(labels.count) for \(count) samples") }
-      if let row = labels.firstIndex(where: { $0 < 0 || $0 >= classes }) {
-        throw bad("label \(row)", "is \(labels[row]); there are \(classes) classes")
+      guard labels.count == count else { throw fault("labels", "are \(labels.count) for \(count) samples.") }
+      if let row = labels.firstIndex(where: { !(0..<classCount ~= Int($0)) }) {
+        throw fault("labels", "row \(row) is \(labels[row]); classes are 0 to \(classCount - 1).")
       }
     }
-    guard sampleIDs.map({ $0.count == count }) ?? true else {
-      throw bad("sample_ids", "are \(sampleIDs!.count) for \(count) samples")
+    let sampleIDs = sampleIDs ?? (0..<Int64(count)).map { $0 }
+    guard sampleIDs.count == count else {
+      throw fault("sample_ids", "are \(sampleIDs.count) for \(count) samples.")
     }
-    self.classes = classes
-    self.logits = logits
-    self.labels = labels
-    self.sampleIDs = sampleIDs ?? Array(0..<Int64(count))
-    self.provenance = provenance
+    var seen: Set<Int64> = []
+    if let row = sampleIDs.firstIndex(where: { !seen.insert($0).inserted }) {
+      throw fault("sample_ids", "row \(row) repeats the id \(sampleIDs[row]).")
+    }
+    (sampleCount, self.classCount, self.logits) = (count, classCount, logits)
+    (self.labels, self.sampleIDs, self.provenance) = (labels, sampleIDs, provenance)
   }
 
-  /// The logits of one sample.
-  public subscript(row: Int) -> ArraySlice<Float> { logits[row * classes..<(row + 1) * classes] }
+  /// The logits of sample `row`, (K).
+  public func row(_ row: Int) -> ArraySlice<Float> {
+    logits[row * classCount..<(row + 1) * classCount]
+  }
 
-  /// Whether every row lies in [0, 1] and sums to 1: probabilities that someone took for logits.
+  /// Whether every row lies in [0, 1] and sums to 1 within 1e-5, as the output of a softmax does. Measures of
+  /// such a table are misleading, so users should be warned.
   public var looksLikeProbabilities: Bool {
-    (0..<count).allSatisfy { row in
-      let values = self[row]
-      return values.allSatisfy { (0...1).contains($0) }
-        && abs(values.reduce(0) { $0 + Double($1) } - 1) < 1e-5
+    (0..<sampleCount).allSatisfy { index in
+      let row = row(index)
+      return row.allSatisfy { 0...1 ~= $0 } && abs(row.reduce(0) { $0 + Double($1) } - 1) < 1e-5
     }
   }
-}
 
-// MARK: Files
-
-extension LogitTable {
-  /// Reads a table: `.safetensors` as Temper writes it, or a `.npy` array (samples, classes).
-  /// - Parameter labels: a `.npy` file of labels for tables that hold none.
-  public init(contentsOf path: String, labels labelFile: String? = nil) throws {
-    let given = try labelFile.map { try NpyArray(contentsOf: $0).integers().map { Int32(clamping: $0) } }
-    if path.hasSuffix(".npy") {
-      let array = try NpyArray(contentsOf: path)
-      guard array.shape.count == 2 else {
-        throw TemperError(
-          .badData, file: path, field: "shape", "is \(array.shape); logits are (samples, classes)")
-      }
-      try self.init(logits: array.floats(), classes: array.shape[1], labels: given, file: path)
-      return
-    }
-    let file = try Safetensors(contentsOf: path)
-    let (shape, values) = try file.floats("logits")
-    guard shape.count == 2 else {
-      throw TemperError(.badData, file: path, field: "logits", "have the shape \(shape), not (samples, classes)")
-    }
-    let stored = file.contains("labels") ? try file.integers("labels").values.map { Int32(clamping: $0) } : nil
-    let ids = file.contains("sample_ids") ? try file.integers("sample_ids").values : nil
-    try self.init(
-      logits: values, classes: shape[1], labels: given ?? stored, sampleIDs: ids, provenance: file.metadata, file: path)
+  /// The table with the given rows in the given order.
+  ///
+  /// - Precondition: `rows` is not empty, has no repetition and lies in 0 ..< ``sampleCount``.
+  public func selecting(_ rows: [Int]) -> LogitTable {
+    LogitTable(
+      unchecked: rows.flatMap { row($0) }, classCount: classCount,
+      labels: labels.map { all in rows.map { all[$0] } },
+      sampleIDs: rows.map { sampleIDs[$0] }, provenance: provenance)
   }
 
-  /// Writes the table as `.safetensors` with everything, or as `.npy` with the logits alone.
-  /// - Throws: `.usage` for another ending.
-  public func write(to path: String) throws {
-    if path.hasSuffix(".npy") { return try NpyArray(shape: [count, classes], floats: logits).write(to: path) }
-    guard path.hasSuffix(".safetensors") else {
-      throw TemperError(.usage, file: path, "has another ending than .safetensors or .npy", remedy: "Choose one.")
-    }
-    var file = Safetensors()
-    file.metadata = provenance
-    try file.append("logits", shape: [count, classes], floats: logits)
-    if let labels { try file.append("labels", shape: [count], integers: labels.map { Int64($0) }) }
-    try file.append("sample_ids", shape: [count], integers: sampleIDs)
-    try file.write(to: path)
+  /// Creates a table from parts known to be valid.
+  init(
+    unchecked logits: [Float], classCount: Int, labels: [Int32]?, sampleIDs: [Int64],
+    provenance: [String: String]
+  ) {
+    precondition(!sampleIDs.isEmpty && logits.count == sampleIDs.count * classCount)
+    (sampleCount, self.classCount, self.logits) = (sampleIDs.count, classCount, logits)
+    (self.labels, self.sampleIDs, self.provenance) = (labels, sampleIDs, provenance)
   }
 }

@@ -2,86 +2,91 @@ import FileFormats
 import Foundation
 import Randomness
 
-/// What can be done to a teacher's logits before a student learns from them. Each keeps the largest logit's
-/// class; what else it keeps is said with it. Numbering as in the project's protocol.
-public enum Manipulation: Sendable, Equatable {
-  /// A1: nothing.
+/// A change of a teacher's logits, for finding out which part of them a student learns robustness from.
+///
+/// c is the teacher's predicted class of a sample (its largest logit z_c, the lowest class of equal ones), "non-max"
+/// are the other K' = K - 1 classes. Every manipulation keeps z_c, and z_c stays a largest logit.
+public enum Manipulation: Sendable, Equatable, CustomStringConvertible {
+  /// Nothing changes.
   case intact
-  /// A2: every other logit is set to one value, so that the largest probability at `temperature` stays.
+  /// Non-max logits all become T (LSE_{j != c}(z_j / T) - log K'), LSE being log-sum-exp: the probability of c
+  /// at this temperature T > 0 is kept, the differences among the other classes are removed.
   case uniformNonMax(temperature: Double)
-  /// A4: the other logits change places, once per sample, by (seed, sample). Keeps the maximum, the gap, the
-  /// entropy and the sorted values at every temperature.
+  /// Non-max logits are permuted, once and for all per (seed, sample id): maximum, gap, entropy and sorted values
+  /// are kept, which class has which value is not.
   case permuteNonMax(seed: UInt64)
-  /// A10: the other logits change places so that their order is reversed. Keeps what A4 keeps.
+  /// The order of the non-max logits is reversed: the class of rank r gets the value of rank K' + 1 - r. Maximum,
+  /// gap, entropy and sorted values are kept. Equal values rank by class.
   case reverseNonMax
 
-  /// Names on the command line.
-  public static let names = ["intact", "uniform", "permute", "reverse"]
-
-  /// The name on the command line.
-  public var name: String {
+  /// The manipulation as one word with its settings, as recorded in a table's provenance.
+  public var description: String {
     switch self {
     case .intact: "intact"
-    case .uniformNonMax: "uniform"
-    case .permuteNonMax: "permute"
-    case .reverseNonMax: "reverse"
+    case .uniformNonMax(let temperature): "uniform_non_max(temperature=\(temperature))"
+    case .permuteNonMax(let seed): "permute_non_max(seed=\(seed))"
+    case .reverseNonMax: "reverse_non_max"
     }
   }
 
-  /// A manipulation by its name.
-  /// - Throws: `.usage` for an unknown name.
-  public init(named name: String, temperature: Double, seed: UInt64) throws {
-    switch name {
-    case "intact": self = .intact
-    case "uniform": self = .uniformNonMax(temperature: temperature)
-    case "permute": self = .permuteNonMax(seed: seed)
-    case "reverse": self = .reverseNonMax
-    default:
-      throw TemperError(
-        .usage, field: "--manipulation", "there is no manipulation \"\(name)\"",
-        remedy: "Choose one of \(Self.names.joined(separator: ", ")).")
+  /// Changes `row`, the logits of the sample `id`.
+  fileprivate func apply(to row: inout [Float], id: Int64) {
+    let predicted = LogitRow(row[...]).predicted
+    let others = row.indices.filter { $0 != predicted }
+    let values: [Float]
+    switch self {
+    case .intact: return
+    case .uniformNonMax(let temperature):
+      let value = uniformValue(others.map { row[$0] }, temperature)
+      values = [Float](repeating: value, count: others.count)
+    case .permuteNonMax(let seed):
+      let bits = UInt64(bitPattern: id)
+      var stream = RandomStream(
+        seed: seed, purpose: .permutation, epoch: UInt32(bits >> 32), sample: UInt32(truncatingIfNeeded: bits)
+      )
+      values = stream.permutation(of: others.count).map { row[others[$0]] }
+    case .reverseNonMax:
+      let ranked = others.indices.sorted { (row[others[$1]], $0) < (row[others[$0]], $1) }
+      var reversed = [Float](repeating: 0, count: others.count)
+      for (place, mirrored) in zip(ranked, ranked.reversed()) { reversed[place] = row[others[mirrored]] }
+      values = reversed
     }
+    for (other, value) in zip(others, values) { row[other] = value }
   }
+}
+
+/// T (LSE(z / T) - log n) of the n given logits.
+private func uniformValue(_ logits: [Float], _ temperature: Double) -> Float {
+  let values = logits.map(Double.init)
+  let (minimum, maximum) = (values.min()!, values.max()!)
+  // As max z + T log(mean of exp((z - max z) / T)), exact to rounding for large T too.
+  let mean = values.reduce(0) { $0 + expm1(($1 - maximum) / temperature) } / Double(values.count)
+  let value = maximum + temperature * log1p(mean)
+  // Rounding must not lift it over the predicted class.
+  return Float(max(minimum, min(maximum, value)))
 }
 
 extension LogitTable {
-  /// The table with every sample's logits changed.
+  /// This table with the logits of every sample changed by `manipulation`, which the provenance then names
+  /// (after earlier ones).
+  ///
+  /// - Throws: ``TemperError`` of kind `usage` if a temperature is not positive and finite.
   public func manipulated(by manipulation: Manipulation) throws -> LogitTable {
-    guard manipulation != .intact else { return self }
-    var changed = logits
-    for row in 0..<count {
-      let values = Array(self[row])
-      let best = values.indices.dropFirst().reduce(0) { values[$1] > values[$0] ? $1 : $0 }
-      let others = values.indices.filter { $0 != best }
-      let replacement = manipulation.replacement(of: others.map { values[$0] }, sample: sampleIDs[row])
-      for (index, value) in zip(others, replacement) { changed[row * classes + index] = value }
+    if case .uniformNonMax(let temperature) = manipulation, !(temperature > 0 && temperature.isFinite) {
+      throw TemperError(
+        .usage, field: "temperature", "is \(temperature).", remedy: "Give a temperature above 0, such as 4.")
+    }
+    var result: [Float] = []
+    result.reserveCapacity(logits.count)
+    for index in 0..<sampleCount {
+      var row = Array(row(index))
+      manipulation.apply(to: &row, id: sampleIDs[index])
+      result += row
     }
     var provenance = provenance
-    provenance["manipulation"] = manipulation.name
-    return try LogitTable(
-      logits: changed, classes: classes, labels: labels, sampleIDs: sampleIDs, provenance: provenance)
-  }
-}
-
-extension Manipulation {
-  /// New values for the logits other than the largest, in class order.
-  fileprivate func replacement(of values: [Float], sample: Int64) -> [Float] {
-    switch self {
-    case .intact:
-      return values
-    case .uniformNonMax(let temperature):
-      let largest = Double(values.max()!)
-      let sum = values.reduce(0) { $0 + exp((Double($1) - largest) / temperature) }
-      let level = largest + temperature * (log(sum) - log(Double(values.count)))
-      return values.map { _ in Float(level) }
-    case .permuteNonMax(let seed):
-      let stream = RandomStream(seed: seed, purpose: .permutation, sample: UInt32(truncatingIfNeeded: sample))
-      return stream.permutation(values.count).map { values[$0] }
-    case .reverseNonMax:
-      let order = values.indices.sorted { (values[$0], $1) > (values[$1], $0) }
-      var reversed = values
-      for (rank, index) in order.enumerated() { reversed[index] = values[order[order.count - 1 - rank]] }
-      return reversed
-    }
+    let earlier = provenance[ProvenanceKey.manipulation].map { $0 + ", " } ?? ""
+    provenance[ProvenanceKey.manipulation] = earlier + manipulation.description
+    return LogitTable(
+      unchecked: result, classCount: classCount, labels: labels, sampleIDs: sampleIDs, provenance: provenance)
   }
 }

@@ -1,118 +1,100 @@
 import Foundation
 
-/// What is measured of each sample's logits, in Double.
+/// A number that describes the logits z of one sample. p = softmax(z).
+public enum Measure: String, Sendable, CaseIterable, Codable, CodingKeyRepresentable {
+  /// max z. Depends on the gauge: adding a constant to z changes it and not p.
+  case maxLogit = "max_logit"
+  /// max z - mean z.
+  case centredMax = "centred_max"
+  /// The largest minus the second largest logit.
+  case logitGap = "logit_gap"
+  /// max p.
+  case confidence
+  /// - sum p log p, in nats.
+  case entropy
+  /// z of the true class minus the largest other logit; negative if the sample is misclassified.
+  case margin
+}
+
+/// The measures of each sample of a table, in Double.
 public struct Measures: Sendable {
-  /// Names and order of the measures, as in files and tables.
-  public enum Name: String, CaseIterable, Codable, Sendable {
-    /// The largest logit. It depends on a constant that softmax ignores; compare `centeredMax` and `gap`.
-    case maxLogit = "max_logit"
-    /// The largest logit minus the mean of all.
-    case centeredMax = "centered_max"
-    /// The largest logit minus the next largest.
-    case gap = "logit_gap"
-    /// The largest probability.
-    case confidence
-    /// Entropy of the probabilities in nats.
-    case entropy
-    /// The true class's logit minus the largest other one; only with labels.
-    case margin
-  }
+  /// See ``Measure/maxLogit``; (N).
+  public let maxLogit: [Double]
+  /// See ``Measure/centredMax``; (N).
+  public let centredMax: [Double]
+  /// See ``Measure/logitGap``; (N).
+  public let logitGap: [Double]
+  /// See ``Measure/confidence``; (N).
+  public let confidence: [Double]
+  /// See ``Measure/entropy``; (N).
+  public let entropy: [Double]
+  /// See ``Measure/margin``; (N), or nil without labels.
+  public let margin: [Double]?
+  /// The class of the largest logit, the lowest of equal ones; (N).
+  public let predicted: [Int32]
+  /// Whether the predicted class is the true one; (N), or nil without labels.
+  public let isCorrect: [Bool]?
 
-  /// Per measure one value per sample.
-  public let values: [Name: [Double]]
-  /// The class with the largest logit of each sample, the lowest index on ties.
-  public let predictions: [Int]
-  /// Whether the prediction is the label, or nil without labels.
-  public let correct: [Bool]?
-
-  /// Measures every sample of a table.
+  /// Measures every sample of `table`.
   public init(of table: LogitTable) {
-    var values: [Name: [Double]] = [:]
-    var predictions: [Int] = []
-    predictions.reserveCapacity(table.count)
-    for row in 0..<table.count {
-      let logits = table[row].map { Double($0) }
-      let sample = Sample(logits)
-      predictions.append(sample.prediction)
-      values[.maxLogit, default: []].append(sample.max)
-      values[.centeredMax, default: []].append(sample.max - logits.reduce(0, +) / Double(logits.count))
-      values[.gap, default: []].append(sample.max - sample.second)
-      values[.confidence, default: []].append(sample.confidence)
-      values[.entropy, default: []].append(sample.entropy)
-      if let labels = table.labels {
-        let label = Int(labels[row])
-        let other = label == sample.prediction ? sample.second : sample.max
-        values[.margin, default: []].append(logits[label] - other)
-      }
-    }
-    self.values = values
-    self.predictions = predictions
-    correct = table.labels.map { labels in zip(predictions, labels).map { $0 == Int($1) } }
+    let rows = (0..<table.sampleCount).map { LogitRow(table.row($0)) }
+    maxLogit = rows.map(\.maximum)
+    centredMax = rows.map(\.centredMax)
+    logitGap = rows.map(\.gap)
+    confidence = rows.map(\.confidence)
+    entropy = rows.map(\.entropy)
+    margin = table.labels.map { zip(rows, $0).map { $0.margin(to: Int($1)) } }
+    predicted = rows.map { Int32($0.predicted) }
+    isCorrect = table.labels.map { zip(rows, $0).map { $0.predicted == Int($1) } }
   }
 
-  /// Share of samples that are predicted right, or nil without labels.
-  public var accuracy: Double? {
-    correct.map { Double($0.lazy.filter { $0 }.count) / Double($0.count) }
-  }
-
-  private struct Sample {
-    let prediction: Int
-    let max: Double
-    let second: Double
-    let confidence: Double
-    let entropy: Double
-
-    init(_ logits: [Double]) {
-      var best = 0
-      for i in logits.indices where logits[i] > logits[best] { best = i }
-      prediction = best
-      max = logits[best]
-      second = logits.indices.lazy.filter { $0 != best }.map { logits[$0] }.max()!
-      let shifted = logits.map { [max] in $0 - max }
-      let exponentials = shifted.map { exp($0) }
-      let sum = exponentials.reduce(0, +)
-      confidence = 1 / sum
-      entropy = log(sum) - zip(shifted, exponentials).reduce(0) { $0 + $1.0 * $1.1 } / sum
+  /// All values of `measure`, (N); nil for the margin without labels.
+  public func values(_ measure: Measure) -> [Double]? {
+    switch measure {
+    case .maxLogit: maxLogit
+    case .centredMax: centredMax
+    case .logitGap: logitGap
+    case .confidence: confidence
+    case .entropy: entropy
+    case .margin: margin
     }
   }
 }
 
-/// Mean, spread and quantiles of one measure.
-public struct Summary: Codable, Sendable, Equatable {
-  /// Number of samples.
-  public let count: Int
-  public let mean: Double
-  /// With n - 1 in the denominator; 0 for one sample.
-  public let standardDeviation: Double
-  /// Quantiles by percent (5, 10, 25, 50, 75, 90, 95), linear between samples as NumPy's default.
-  public let quantiles: [String: Double]
+extension LogitTable {
+  /// The measures of every sample.
+  public func measures() -> Measures { Measures(of: self) }
+}
 
-  enum CodingKeys: String, CodingKey {
-    case count, mean, quantiles
-    case standardDeviation = "standard_deviation"
+/// The logits of one sample in Double.
+struct LogitRow {
+  let values: [Double]
+  /// The class of the largest logit, the lowest of equal ones.
+  let predicted: Int
+
+  init(_ row: ArraySlice<Float>) {
+    let values = row.map(Double.init)
+    self.values = values
+    predicted = values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
   }
 
-  /// Percents of the quantiles.
-  public static let percents = [5, 10, 25, 50, 75, 90, 95]
+  var maximum: Double { values[predicted] }
+  var centredMax: Double { maximum - values.reduce(0, +) / Double(values.count) }
+  var gap: Double { margin(to: predicted) }
+  var confidence: Double { 1 / partition }
 
-  /// Summarises at least one value.
-  public init(_ values: [Double]) {
-    precondition(!values.isEmpty, "no values to summarise")
-    count = values.count
-    let mean = values.reduce(0, +) / Double(values.count)
-    self.mean = mean
-    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    standardDeviation = values.count > 1 ? (squares / Double(values.count - 1)).squareRoot() : 0
-    let sorted = values.sorted()
-    quantiles = Dictionary(
-      uniqueKeysWithValues: Self.percents.map { ("\($0)", Self.quantile(sorted, Double($0) / 100)) })
+  /// Sum of exp(z - max z), at least 1.
+  private var partition: Double { values.reduce(0) { $0 + exp($1 - maximum) } }
+
+  /// With log p = z - max z - log partition; a probability of 0 adds 0.
+  var entropy: Double {
+    let partition = partition
+    let mean = values.reduce(0) { $0 + exp($1 - maximum) * ($1 - maximum) } / partition
+    // Rounding must not make it negative.
+    return max(0, log(partition) - mean)
   }
 
-  /// A quantile of sorted values.
-  static func quantile(_ sorted: [Double], _ q: Double) -> Double {
-    let position = q * Double(sorted.count - 1)
-    let low = Int(position.rounded(.down))
-    let high = min(low + 1, sorted.count - 1)
-    return sorted[low] + (sorted[high] - sorted[low]) * (position - Double(low))
+  func margin(to label: Int) -> Double {
+    values[label] - values.indices.lazy.filter { $0 != label }.map { values[$0] }.max()!
   }
 }

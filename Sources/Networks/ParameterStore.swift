@@ -70,7 +70,7 @@ public final class ParameterStore {
     case .heNormal(let fanIn):
       let stream = RandomStream(seed: seed, purpose: .weights, sample: index)
       let deviation = (2 / Float(fanIn)).squareRoot()
-      return (0..<spec.shape.count).map { deviation * stream.normal(at: $0) }
+      return (0..<spec.shape.count).map { deviation * Float(stream.normal(at: $0)) }
     }
   }
 }

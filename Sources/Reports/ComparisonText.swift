@@ -6,12 +6,12 @@ public enum ComparisonText {
   /// The table for all samples and, where labels allow, for the jointly correct ones.
   public static func markdown(_ comparison: LogitComparison) -> String {
     var text = ""
-    if let a = comparison.standardAccuracy, let b = comparison.robustAccuracy {
+    if let a = comparison.all.standardAccuracy, let b = comparison.all.robustAccuracy {
       text += String(format: "Accuracy: standard %.2f %%, adversarially trained %.2f %%.\n\n", a * 100, b * 100)
     }
-    text += table(comparison.all, "all \(comparison.all.count) samples")
+    text += table(comparison.all, "all \(comparison.all.sampleCount) samples")
     if let joint = comparison.jointlyCorrect {
-      text += "\n" + table(joint, "the \(joint.count) samples that both predict right")
+      text += "\n" + table(joint, "the \(joint.sampleCount) samples that both predict right")
     }
     return text
   }
@@ -19,27 +19,31 @@ public enum ComparisonText {
   private static func table(_ group: LogitComparison.Group, _ title: String) -> String {
     var lines = [
       "On \(title), mean (median):", "",
-      "| Measure | Standard | Adversarially trained | Share lower | Rank correlation |", "|---|---|---|---|---|",
+      "| Measure | Standard | Adversarially trained | Share lower |", "|---|---|---|---|",
     ]
-    for row in group.measures {
+    for measure in Measure.allCases {
+      guard let pair = group.measures[measure] else { continue }
       let cells = [
-        label(row.measure), value(row.standard), value(row.robust), String(format: "%.1f %%", row.shareLower * 100),
-        row.rankCorrelation.map { String(format: "%.2f", $0) } ?? "-",
+        label(measure), value(pair.standard), value(pair.robust), String(format: "%.1f %%", pair.shareRobustLower * 100),
       ]
       lines.append("| " + cells.joined(separator: " | ") + " |")
     }
-    return lines.joined(separator: "\n") + "\n"
+    var text = lines.joined(separator: "\n") + "\n"
+    if let correlation = group.confidenceRankCorrelation {
+      text += String(format: "\nRank correlation of the two networks' confidences: %.2f.\n", correlation)
+    }
+    return text
   }
 
-  private static func value(_ summary: Summary) -> String {
-    String(format: "%.3f (%.3f)", summary.mean, summary.quantiles["50"] ?? .nan)
+  private static func value(_ summary: Distribution) -> String {
+    String(format: "%.3f (%.3f)", summary.mean, summary.quantiles.p50)
   }
 
-  private static func label(_ measure: Measures.Name) -> String {
+  private static func label(_ measure: Measure) -> String {
     switch measure {
     case .maxLogit: "max logit"
-    case .centeredMax: "max logit minus mean"
-    case .gap: "logit gap"
+    case .centredMax: "max logit minus mean"
+    case .logitGap: "logit gap"
     case .confidence: "confidence"
     case .entropy: "entropy (nats)"
     case .margin: "margin to the true class"

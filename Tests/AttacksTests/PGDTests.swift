@@ -15,7 +15,7 @@ import Testing
       fixture("\(name).safetensors"), model: model, fallback: description, on: device)
     let file = try Safetensors(contentsOf: fixture("\(name)_case.safetensors"))
     let (shape, pixels) = try file.floats("images")
-    let labels = try file.integers("labels").values.map { Int32($0) }
+    let labels = try file.int32s("labels").values
     let batch = Batch(
       images: try Tensor(pixels, shape: [shape[0], 28, 28, 1], on: device), labels: try Tensor(labels, on: device),
       sampleIDs: try Tensor((0..<Int32(shape[0])).map { $0 }, on: device))

@@ -19,7 +19,7 @@ struct ProgramCache {
   }()
 
   private func path(_ key: [String]) -> String {
-    folder + "/" + SHA256.hexDigest(of: Array(key.joined(separator: "\u{0}").utf8)) + ".clbin"
+    folder + "/" + SHA256.hex(of: Array(key.joined(separator: "\u{0}").utf8)) + ".clbin"
   }
 
   func binary(for key: [String]) -> [UInt8]? {
@@ -28,14 +28,14 @@ struct ProgramCache {
     let start = Self.magic.count + 64
     guard bytes.count > start, bytes.starts(with: Self.magic) else { return nil }
     let content = Array(bytes[start...])
-    guard Array(SHA256.hexDigest(of: content).utf8) == Array(bytes[Self.magic.count..<start]) else { return nil }
+    guard Array(SHA256.hex(of: content).utf8) == Array(bytes[Self.magic.count..<start]) else { return nil }
     return content
   }
 
   /// Failing to store is no error: the next start compiles again.
   func store(_ binary: [UInt8], for key: [String]) {
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let checksum = Array(SHA256.hexDigest(of: binary).utf8)
+    let checksum = Array(SHA256.hex(of: binary).utf8)
     try? AtomicFile.write(Self.magic + checksum + binary, to: path(key))
   }
 }

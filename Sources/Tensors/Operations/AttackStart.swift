@@ -57,7 +57,7 @@ struct AttackStart: Operation {
   ) {
     var square: Float = 0
     for i in 0..<size {
-      out[i] = stream.normal(at: i)
+      out[i] = Float(stream.normal(at: i))
       square += out[i] * out[i]
     }
     let u = 1 - stream.uniform(at: 2 * size)

@@ -43,7 +43,7 @@ struct RandomValues: Operation {
           let step = (bounds.upperBound - bounds.lowerBound) * stream.uniform(at: i)
           out[i] = bounds.lowerBound + step
         case .normal(let mean, let deviation):
-          out[i] = mean + deviation * stream.normal(at: i)
+          out[i] = mean + deviation * Float(stream.normal(at: i))
         }
       }
     }
@@ -58,9 +58,8 @@ struct RandomValues: Operation {
     try openCL.launch(
       name,
       [
-        .int(shape.count), .float(low), .float(high), .uint(UInt32(truncatingIfNeeded: stream.seed)),
-        .uint(UInt32(truncatingIfNeeded: stream.seed >> 32)), .uint(stream.purpose.rawValue), .uint(stream.epoch),
-        .uint(stream.sample), .buffer(outputs[0].buffer),
+        .int(shape.count), .float(low), .float(high), .uint(stream.key.x), .uint(stream.key.y), .uint(stream.counter.w),
+        .uint(stream.counter.z), .uint(stream.counter.y), .buffer(outputs[0].buffer),
       ], elements: shape.count)
   }
 }

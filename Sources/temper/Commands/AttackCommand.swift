@@ -51,7 +51,7 @@ struct AttackCommand: ParsableCommand {
     let shape: Shape = [source.count, source.height, source.width, source.channels]
     try NpyArray(
       shape: [source.count, source.channels, source.height, source.width],
-      floats: ArrayDataset.channelsFirst(perturbed, shape: shape)
+      .float32(ArrayDataset.channelsFirst(perturbed, shape: shape))
     ).write(to: out)
     Console.note("\(out): \(source.count) images")
   }

@@ -32,7 +32,7 @@ struct DistillCommand: ParsableCommand {
     let weights = try RunFolder.weights(of: teacher, last: teacherLast)
     var configuration = training.configuration(.distill)
     configuration.distillation = .init(
-      teacher: weights, teacherSHA256: SHA256.hexDigest(of: try InputFile.read(weights)),
+      teacher: weights, teacherSHA256: SHA256.hex(of: try InputFile.read(weights)),
       manipulation: manipulation, temperature: temperature)
     try configuration.check()
     try train(configuration, training, devices)

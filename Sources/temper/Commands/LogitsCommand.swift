@@ -44,7 +44,7 @@ struct LogitsCommand: ParsableCommand {
       try source.map { try LoadedNetwork(run: $0, last: last, on: device) }
       ?? LoadedNetwork(weights: weights!, model: model, on: device)
     var provenance = [
-      "weights": loaded.file, "weights_sha256": SHA256.hexDigest(of: try InputFile.read(loaded.file)),
+      "weights": loaded.file, "weights_sha256": SHA256.hex(of: try InputFile.read(loaded.file)),
       "model": loaded.network.description.model,
     ]
     let table: LogitTable
@@ -65,7 +65,7 @@ struct LogitsCommand: ParsableCommand {
     }
     Console.clearTransient()
     try table.write(to: out)
-    Console.note("\(out): \(table.count) samples x \(table.classes) classes")
+    Console.note("\(out): \(table.sampleCount) samples x \(table.classCount) classes")
   }
 
   private func progress(_ done: Int) { Console.transient("logits of \(done) samples") }

@@ -25,7 +25,7 @@ struct DemoRecipe: Codable {
   var temperature: Float = 4
 
   static let full = DemoRecipe(
-    trainingImages: 20_000, standardEpochs: 4, robustEpochs: 4, studentEpochs: 6, attackedImages: 500,
+    trainingImages: 15_000, standardEpochs: 4, robustEpochs: 4, studentEpochs: 5, attackedImages: 400,
     batchSize: 128, studentLearningRate: 0.05)
   static let quick = DemoRecipe(
     trainingImages: 4_000, standardEpochs: 3, robustEpochs: 3, studentEpochs: 4, attackedImages: 200,
@@ -88,7 +88,7 @@ struct Demo {
     configuration.learningRate = recipe.studentLearningRate
     let weights = try RunFolder.weights(of: "\(folder)/\(teacher)")
     configuration.distillation = .init(
-      teacher: weights, teacherSHA256: SHA256.hexDigest(of: try InputFile.read(weights)),
+      teacher: weights, teacherSHA256: SHA256.hex(of: try InputFile.read(weights)),
       manipulation: manipulation, temperature: recipe.temperature)
     return configuration
   }
@@ -104,7 +104,7 @@ struct Demo {
   private func row(_ name: String, _ label: String, _ test: DeviceDataset) throws -> DemoResults.Row {
     let file = "\(folder)/\(name)/demo-row.json"
     let weights = try RunFolder.weights(of: "\(folder)/\(name)")
-    let digest = SHA256.hexDigest(of: try InputFile.read(weights))
+    let digest = SHA256.hex(of: try InputFile.read(weights))
     if let data = FileManager.default.contents(atPath: file),
       let row = try? JSONDecoder().decode(DemoResults.Row.self, from: data), row.weightsSHA256 == digest,
       row.attackedImages == recipe.attackedImages
@@ -128,10 +128,10 @@ struct Demo {
     Console.clearTransient()
     let measures = Measures(of: table)
     let row = DemoResults.Row(
-      label: label, weightsSHA256: digest, cleanAccuracy: measures.accuracy ?? .nan,
+      label: label, weightsSHA256: digest, cleanAccuracy: table.summary().accuracy ?? .nan,
       robustAccuracy: evaluation.robustAccuracy, attackedImages: recipe.attackedImages,
-      maxLogit: Summary(measures.values[.maxLogit]!).mean, gap: Summary(measures.values[.gap]!).mean,
-      confidence: Summary(measures.values[.confidence]!).mean)
+      maxLogit: Distribution(measures.maxLogit).mean, gap: Distribution(measures.logitGap).mean,
+      confidence: Distribution(measures.confidence).mean)
     try AtomicFile.write([UInt8](try JSONEncoder().encode(row)), to: file)
     return row
   }

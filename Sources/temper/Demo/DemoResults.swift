@@ -56,12 +56,12 @@ struct DemoResults: Encodable {
     let comparisonText = ComparisonText.markdown(comparison)
     let measures = tables.map { Measures(of: $0) }
     let picture = Histogram.svg(
-      [(Measures.Name.maxLogit, "max logit"), (.gap, "logit gap")].map { name, title in
+      [(Measure.maxLogit, "max logit"), (.logitGap, "logit gap")].map { measure, title in
         Histogram.Panel(
           title,
           [
-            .init("standard", color: "#c2410c", values: measures[0].values[name]!),
-            .init("adversarially trained", color: "#1d4ed8", values: measures[1].values[name]!),
+            .init("standard", color: "#c2410c", values: measures[0].values(measure)!),
+            .init("adversarially trained", color: "#1d4ed8", values: measures[1].values(measure)!),
           ])
       })
     if let picture {

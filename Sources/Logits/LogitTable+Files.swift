@@ -1,0 +1,97 @@
+import FileFormats
+
+extension LogitTable {
+  /// Reads a table.
+  ///
+  /// A `.safetensors` file holds `logits` (N, K) and optionally `labels` (N), `sample_ids` (N) and the provenance
+  /// as metadata. A `.npy` file holds the logits alone.
+  ///
+  /// - Parameters:
+  ///   - path: A file whose name ends in `.safetensors` or `.npy`.
+  ///   - labelPath: A `.npy` file with labels (N), which replace those in `path`.
+  /// - Throws: ``TemperError`` of kind `usage` for another ending, `missingInput`, `io` or `badData`.
+  public init(contentsOf path: String, labels labelPath: String? = nil) throws {
+    let stored = try labelPath.map { try Self.labels(contentsOf: $0) }
+    switch try Format(path) {
+    case .safetensors:
+      let file = try Safetensors(contentsOf: path)
+      let logits = try file.floats("logits")
+      let labels = file.contains("labels") ? try Self.vector(file.int32s("labels"), "labels", path) : nil
+      let ids =
+        file.contains("sample_ids") ? try Self.vector(file.int64s("sample_ids"), "sample_ids", path) : nil
+      try self.init(
+        logits: logits.values, classCount: try Self.classCount(logits.shape, path), labels: stored ?? labels,
+        sampleIDs: ids, provenance: file.metadata, file: path)
+    case .npy:
+      let array = try NpyArray(contentsOf: path)
+      try self.init(
+        logits: try array.floats(), classCount: try Self.classCount(array.shape, path), labels: stored,
+        file: path)
+    }
+  }
+
+  /// Writes the table; the ending of `path` decides the format, see ``init(contentsOf:labels:)``.
+  ///
+  /// - Parameters:
+  ///   - path: A file whose name ends in `.safetensors` (everything) or `.npy` (the logits only).
+  ///   - labelPath: A `.npy` file for the labels, if the table has them.
+  /// - Throws: ``TemperError`` of kind `usage` for another ending or labels that do not exist, or `io`.
+  public func write(to path: String, labels labelPath: String? = nil) throws {
+    let shape = [sampleCount, classCount]
+    switch try Format(path) {
+    case .safetensors:
+      var file = Safetensors(metadata: provenance)
+      try file.append("logits", shape: shape, floats: logits)
+      if let labels { try file.append("labels", shape: [sampleCount], int32s: labels) }
+      try file.append("sample_ids", shape: [sampleCount], int64s: sampleIDs)
+      try file.write(to: path)
+    case .npy:
+      try NpyArray(shape: shape, .float32(logits)).write(to: path)
+    }
+    if let labelPath {
+      guard let labels else {
+        throw TemperError(.usage, file: labelPath, "cannot be written: there are no labels.")
+      }
+      try NpyArray(shape: [sampleCount], .int32(labels)).write(to: labelPath)
+    }
+  }
+
+  private enum Format {
+    case safetensors, npy
+
+    init(_ path: String) throws {
+      if path.hasSuffix(".safetensors") {
+        self = .safetensors
+      } else if path.hasSuffix(".npy") {
+        self = .npy
+      } else {
+        throw TemperError(
+          .usage, file: path, "has no ending that says how logits are stored.",
+          remedy: "Use a name that ends in .safetensors or .npy.")
+      }
+    }
+  }
+
+  private static func labels(contentsOf path: String) throws -> [Int32] {
+    let array = try NpyArray(contentsOf: path)
+    return try vector((array.shape, array.int32s()), "labels", path)
+  }
+
+  private static func vector<Number>(
+    _ array: (shape: [Int], values: [Number]), _ field: String, _ path: String
+  ) throws -> [Number] {
+    guard array.shape.count == 1 else {
+      throw TemperError(
+        .badData, file: path, field: field, "have shape \(array.shape); one dimension is needed.")
+    }
+    return array.values
+  }
+
+  private static func classCount(_ shape: [Int], _ path: String) throws -> Int {
+    guard shape.count == 2 else {
+      let message = "have shape \(shape); (samples, classes) is needed."
+      throw TemperError(.badData, file: path, field: "logits", message)
+    }
+    return shape[1]
+  }
+}

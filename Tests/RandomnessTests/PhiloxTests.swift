@@ -1,0 +1,28 @@
+import Randomness
+import Testing
+
+@Suite struct PhiloxTests {
+  struct KnownAnswer: Sendable {
+    var counter: SIMD4<UInt32>
+    var key: SIMD2<UInt32>
+    var result: SIMD4<UInt32>
+  }
+
+  /// The published known-answer vectors of philox4x32-10: zeros, ones, digits of pi.
+  static let knownAnswers = [
+    KnownAnswer(
+      counter: SIMD4(repeating: 0), key: SIMD2(repeating: 0),
+      result: SIMD4(0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8)),
+    KnownAnswer(
+      counter: SIMD4(repeating: .max), key: SIMD2(repeating: .max),
+      result: SIMD4(0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd)),
+    KnownAnswer(
+      counter: SIMD4(0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344),
+      key: SIMD2(0xa409_3822, 0x299f_31d0),
+      result: SIMD4(0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1)),
+  ]
+
+  @Test(arguments: knownAnswers) func matchesKnownAnswer(_ answer: KnownAnswer) {
+    #expect(Philox.block(counter: answer.counter, key: answer.key) == answer.result)
+  }
+}
