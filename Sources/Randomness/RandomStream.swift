@@ -73,9 +73,9 @@ public struct RandomStream: Sendable {
   }
 
   private static func normal(_ first: UInt32, _ second: UInt32) -> Double {
-    // In (0, 1], so that the logarithm is finite.
-    let radius = (-2 * log((Double(first) + 1) * 0x1p-32)).squareRoot()
-    return radius * cos(2 * Double.pi * (Double(second) * 0x1p-32))
+    // In (0, 1], so that the logarithm is finite; exact in float, as the kernels compute it.
+    let radius = (-2 * log(1 - Double(uniform(first)))).squareRoot()
+    return radius * cos(2 * Double.pi * Double(uniform(second)))
   }
 }
 

@@ -36,7 +36,7 @@ func expectFlipsSurvived(_ bytes: [UInt8], _ read: ([UInt8]) throws -> Void) {
 }
 
 /// The path of a file below Tests/Fixtures/FileFormats.
-func fixture(_ name: String, from file: StaticString = #filePath) -> String {
+func formatFixture(_ name: String, from file: StaticString = #filePath) -> String {
   let tests = "\(file)".split(separator: "/", omittingEmptySubsequences: false).dropLast(2)
   return tests.joined(separator: "/") + "/Fixtures/FileFormats/" + name
 }

@@ -31,28 +31,28 @@ import Testing
 
   @Test func bytesEqualNumPys() throws {
     let array = try NpyArray(shape: [2, 3], .float32([-0.5, -0.25, 0, 0.25, 0.5, 0.75]))
-    #expect(try array.serialized() == InputFile.read(fixture("f4.npy")))
+    #expect(try array.serialized() == InputFile.read(formatFixture("f4.npy")))
   }
 
   @Test func readsWhatNumPyWrites() throws {
-    let columnMajor = try NpyArray(contentsOf: fixture("f8_column_major.npy"))
+    let columnMajor = try NpyArray(contentsOf: formatFixture("f8_column_major.npy"))
     #expect(columnMajor.shape == [2, 3, 4])
     #expect(columnMajor.elements == .float64((0..<24).map(Double.init)))
     #expect(try columnMajor.floats() == (0..<24).map(Float.init))
-    #expect(try NpyArray(contentsOf: fixture("i4_empty.npy")) == NpyArray(shape: [0, 5], .int32([])))
-    #expect(try NpyArray(contentsOf: fixture("i8_scalar.npy")) == NpyArray(shape: [], .int64([-7])))
-    #expect(try NpyArray(contentsOf: fixture("u1_version2.npy")).int32s() == [0, 1, 255])
-    #expect(try NpyArray(contentsOf: fixture("i8_version3.npy")).int64s() == [1, -(1 << 40)])
+    #expect(try NpyArray(contentsOf: formatFixture("i4_empty.npy")) == NpyArray(shape: [0, 5], .int32([])))
+    #expect(try NpyArray(contentsOf: formatFixture("i8_scalar.npy")) == NpyArray(shape: [], .int64([-7])))
+    #expect(try NpyArray(contentsOf: formatFixture("u1_version2.npy")).int32s() == [0, 1, 255])
+    #expect(try NpyArray(contentsOf: formatFixture("i8_version3.npy")).int64s() == [1, -(1 << 40)])
   }
 
   @Test func refusesOtherTypes() throws {
     for (name, words) in [("f4_big_endian.npy", ">f4"), ("records.npy", "records")] {
-      let error = #expect(throws: TemperError.self) { try NpyArray(contentsOf: fixture(name)) }
+      let error = #expect(throws: TemperError.self) { try NpyArray(contentsOf: formatFixture(name)) }
       #expect(error?.message.contains(words) == true)
     }
-    #expect(throws: TemperError.self) { try NpyArray(contentsOf: fixture("f4.npy")).int64s() }
-    #expect(throws: TemperError.self) { try NpyArray(contentsOf: fixture("i8_scalar.npy")).floats() }
-    #expect(throws: TemperError.self) { try NpyArray(contentsOf: fixture("i8_version3.npy")).int32s() }
+    #expect(throws: TemperError.self) { try NpyArray(contentsOf: formatFixture("f4.npy")).int64s() }
+    #expect(throws: TemperError.self) { try NpyArray(contentsOf: formatFixture("i8_scalar.npy")).floats() }
+    #expect(throws: TemperError.self) { try NpyArray(contentsOf: formatFixture("i8_version3.npy")).int32s() }
     #expect(throws: TemperError.self) { try NpyArray(shape: [2], .int32([1])) }
     #expect(throws: TemperError.self) { try NpyArray(shape: [-1], .int32([])) }
   }
@@ -101,7 +101,7 @@ import Testing
 
   @Test func survivesDamage() throws {
     let version1 = try NpyArray(shape: [2, 3], .float32([1, 2, 3, 4, 5, 6])).serialized()
-    for bytes in [version1, try InputFile.read(fixture("u1_version2.npy"))] {
+    for bytes in [version1, try InputFile.read(formatFixture("u1_version2.npy"))] {
       expectTruncationsRefused(bytes) { _ = try NpyArray(bytes: $0, file: "damaged") }
       expectFlipsSurvived(bytes) { _ = try NpyArray(bytes: $0) }
     }

@@ -83,7 +83,7 @@ import Testing
   }
 
   @Test func readsFilesOfThePythonLibrary() throws {
-    let file = try Safetensors(contentsOf: fixture("python.safetensors"))
+    let file = try Safetensors(contentsOf: formatFixture("python.safetensors"))
     #expect(file.metadata == ["model": "small \"cnn\" é\n", "seed": "1"])
     #expect(try file.floats("weight").values == [-0.5, -0.25, 0, 0.25, 0.5, 0.75])
     #expect(try file.floats("weight").shape == [2, 3])

@@ -196,6 +196,8 @@ struct LossUnderTest {
     let labels = try Tensor([Int32(0), 1], on: device)
     let three = try Tensor([Int32(0), 1, 2], on: device)
     #expect(throws: (any Error).self) { try crossEntropy(x, three) }
+    #expect(throws: (any Error).self) { try crossEntropy(x, x) }
+    #expect(throws: (any Error).self) { try crossEntropy(x, targets: labels) }
     #expect(throws: (any Error).self) { try crossEntropy(x, labels, labelSmoothing: 1.5) }
     #expect(throws: (any Error).self) { try crossEntropy(x, targets: x.reshaped([3, 2])) }
     #expect(throws: (any Error).self) { try crossEntropyPerSample(x, three) }

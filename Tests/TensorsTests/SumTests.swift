@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct SumTests {
   static let counts =
-    [1, 2, 7, 8, 9, 63, 64, 65, 255, 256, 257, 1021]
+    [1, 2, 7, 8, 9, 63, 64, 65, 255, 256, 257, 1021, 1531]
     + (isUnderOclgrind ? [] : [4095, 8193, 100_003, 1_000_003])
 
   /// Small integers, whose sums are exact in any order: a single element left out or taken twice shows.
@@ -43,6 +43,11 @@ import Testing
     #expect(value.shape == [])
     expectClose(try value.floats(), Reference([squares / Double(count)]), factor: 2)
     expectClose(try gradient.floats(), toA, factor: 4)
+    // The gradient of (error - 0)^2 is 2 error times that of the error.
+    let zero = try Tensor(repeating: 0, shape: [], on: device)
+    let (_, scaled) = try valueWithGradient(at: x) { try meanSquaredError(meanSquaredError($0, y), zero) }
+    let mean = squares / Double(count)
+    expectClose(try scaled.floats(), Reference(toA.values.map { 2 * mean * $0 }), factor: 8)
     let (_, toB) = try valueWithGradient(at: y) { try meanSquaredError(x, $0) }
     expectClose(try toB.floats(), Reference(toA.values.map { -$0 }), factor: 4)
   }
