@@ -52,7 +52,8 @@ let package = Package(
   ],
   targets: [
     // Leaves: they import nothing of ours.
-    .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "COpenCL"),
     .target(name: "CThreads"),
     .target(

@@ -45,6 +45,7 @@ public struct NoAttack: Attack {
   /// Creates it.
   public init() {}
 
+  /// See ``Attack``.
   public func perturb(_ batch: Batch, against model: any Network) throws -> Tensor { batch.images }
 }
 
@@ -73,7 +74,8 @@ public struct PGD: Attack, Hashable {
     loss: AttackLoss = .crossEntropy, seed: UInt64 = 0, round: UInt32 = 0
   ) throws {
     guard stepSize >= 0, stepSize.isFinite else {
-      throw TemperError(.usage, field: "--step-size", "is \(stepSize)", remedy: "Give a number of at least 0.")
+      throw TemperError(
+        .usage, field: "--step-size", "is \(stepSize)", remedy: "Give a number of at least 0.")
     }
     guard steps >= 0 else {
       throw TemperError(.usage, field: "--steps", "is \(steps)", remedy: "Give a number of at least 0.")
@@ -93,6 +95,7 @@ public struct PGD: Attack, Hashable {
     try! PGD(threat, stepSize: threat.epsilon.float, steps: 1, randomStart: false, loss: loss)
   }
 
+  /// See ``Attack``.
   public func perturb(_ batch: Batch, against model: any Network) throws -> Tensor {
     var images = randomStart ? try start(batch) : batch.images
     for _ in 0..<steps {

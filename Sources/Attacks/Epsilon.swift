@@ -37,6 +37,7 @@ public struct Epsilon: Sendable, Hashable, CustomStringConvertible {
 
   /// The nearest float.
   public var float: Float { Float(value) }
+  /// As written.
   public var description: String { text }
 }
 

@@ -47,7 +47,8 @@ public struct EvaluationSettings: Sendable {
     case .fgsm: return losses.map { PGD.fgsm(threat, loss: $0) }
     case .pgd:
       guard restarts >= 1 else {
-        throw TemperError(.usage, field: "--restarts", "is \(restarts)", remedy: "Give a number of at least 1.")
+        throw TemperError(
+          .usage, field: "--restarts", "is \(restarts)", remedy: "Give a number of at least 1.")
       }
       return try (0..<restarts).flatMap { restart in
         try losses.map {

@@ -6,7 +6,9 @@ import Tensors
 public struct ArrayDataset: BatchSource {
   /// Extents of an image.
   public let height: Int
+  /// Columns of an image.
   public let width: Int
+  /// Channels of an image.
   public let channels: Int
   /// (count, height, width, channels), in [0, 1].
   public let images: [Float]
@@ -26,7 +28,8 @@ public struct ArrayDataset: BatchSource {
     let array = try NpyArray(contentsOf: imageFile)
     guard array.shape.count == 4 || array.shape.count == 3 else {
       throw TemperError(
-        .badData, file: imageFile, field: "shape", "is \(array.shape)", remedy: "Save images as (N, C, H, W) in [0, 1].")
+        .badData, file: imageFile, field: "shape", "is \(array.shape)",
+        remedy: "Save images as (N, C, H, W) in [0, 1].")
     }
     let shape = array.shape.count == 4 ? array.shape : [array.shape[0], 1, array.shape[1], array.shape[2]]
     guard shape.allSatisfy({ $0 > 0 }) else {
@@ -34,13 +37,16 @@ public struct ArrayDataset: BatchSource {
     }
     (channels, height, width) = (shape[1], shape[2], shape[3])
     images = try Self.channelsLast(Self.checked(try array.floats(), imageFile), shape)
-    labels = try labelFile.map { try Self.labels($0, count: shape[0], classes: classes) }
+    labels =
+      try labelFile.map { try Self.labels($0, count: shape[0], classes: classes) }
       ?? [Int32](repeating: 0, count: shape[0])
     self.device = device
   }
 
+  /// Number of images.
   public var count: Int { labels.count }
 
+  /// The images of a range of positions, copied or gathered to the device.
   public func batch(_ range: Range<Int>) throws -> Batch {
     let size = height * width * channels
     return Batch(
@@ -95,7 +101,9 @@ public struct ArrayDataset: BatchSource {
     var result = values
     for image in 0..<images {
       let start = image * outer * inner
-      for i in 0..<outer { for j in 0..<inner { result[start + j * outer + i] = values[start + i * inner + j] } }
+      for i in 0..<outer {
+        for j in 0..<inner { result[start + j * outer + i] = values[start + i * inner + j] }
+      }
     }
     return result
   }

@@ -15,7 +15,9 @@ public enum DatasetCatalog {
   ///   - folder: where the IDX files are, plain or gzipped; else the environment's `TEMPER_DATA_DIR` (or its
   ///     folder of the data set's name), else Debian's place.
   /// - Throws: `.usage` for an unknown name, `.missingInput` naming every folder that was searched.
-  public static func load(_ name: String, folder: String? = nil) throws -> (train: ImageDataset, test: ImageDataset) {
+  public static func load(_ name: String, folder: String? = nil) throws -> (
+    train: ImageDataset, test: ImageDataset
+  ) {
     guard names.contains(name) else {
       throw TemperError(
         .usage, field: "--data", "there is no data set \"\(name)\"",
@@ -59,7 +61,8 @@ public enum DatasetCatalog {
     name == "mnist"
       ? (0...9).map(String.init)
       : [
-        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+        "Ankle boot",
       ]
   }
 }

@@ -30,6 +30,7 @@ public final class DeviceDataset: BatchSource {
     return stream.permutation(of: count)
   }
 
+  /// The images of a range of positions, copied or gathered to the device.
   public func batch(_ range: Range<Int>) throws -> Batch { try batch(range.map { Int32($0) }) }
 
   /// The images at some positions.

@@ -6,9 +6,13 @@ import Foundation
 public enum IDX {
   /// Grey images: count, height, width and the pixels, row by row.
   public struct Images: Sendable {
+    /// Number of images.
     public let count: Int
+    /// Rows of an image.
     public let height: Int
+    /// Columns of an image.
     public let width: Int
+    /// (count, height, width), one byte each.
     public let pixels: [UInt8]
   }
 
@@ -28,7 +32,9 @@ public enum IDX {
     try read(path, magic: labelMagic, rank: 1).bytes
   }
 
-  private static func read(_ path: String, magic: UInt32, rank: Int) throws -> (extents: [Int], bytes: [UInt8]) {
+  private static func read(_ path: String, magic: UInt32, rank: Int) throws -> (
+    extents: [Int], bytes: [UInt8]
+  ) {
     let stream = try GzipStream(path)
     let header = try stream.read(4, "magic number").reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
     guard header == magic else { throw wrongMagic(path, header, expected: magic) }
@@ -39,7 +45,8 @@ public enum IDX {
     for extent in extents {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
       guard !overflow, extent > 0, product <= 1 << 36 else {
-        throw TemperError(.badData, file: path, field: "extents", "are \(extents)", remedy: "Fetch the file again.")
+        throw TemperError(
+          .badData, file: path, field: "extents", "are \(extents)", remedy: "Fetch the file again.")
       }
       count = product
     }
@@ -54,7 +61,8 @@ public enum IDX {
     let hex = "0x" + String(found, radix: 16)
     return TemperError(
       .badData, file: path, field: "magic number",
-      swapped ? "is that of \(kinds.0); \(kinds.1) are needed" : "is \(hex); this is no IDX file of \(kinds.1)",
+      swapped
+        ? "is that of \(kinds.0); \(kinds.1) are needed" : "is \(hex); this is no IDX file of \(kinds.1)",
       remedy: swapped ? "Swap the files of images and labels." : "Fetch the file again.")
   }
 }
@@ -87,7 +95,8 @@ private final class GzipStream {
       guard got >= 0 else { throw damaged(field) }
       guard got > 0 else {
         throw TemperError(
-          .badData, file: path, field: field, "ends after \(bytes.count) of \(count) bytes: the file is truncated",
+          .badData, file: path, field: field,
+          "ends after \(bytes.count) of \(count) bytes: the file is truncated",
           remedy: "Fetch the file again.")
       }
       bytes += part[..<got]

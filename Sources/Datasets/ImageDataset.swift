@@ -6,7 +6,9 @@ public struct ImageDataset: Sendable {
   public let name: String
   /// Extents of an image.
   public let height: Int
+  /// Columns of an image.
   public let width: Int
+  /// Channels of an image.
   public let channels: Int
   /// (count, height, width, channels).
   public let images: [UInt8]
@@ -36,7 +38,8 @@ public struct ImageDataset: Sendable {
     }
     if let index = labels.firstIndex(where: { $0 < 0 || $0 >= classNames.count }) {
       throw TemperError(
-        .badData, file: file, field: "label \(index)", "is \(labels[index]); there are \(classNames.count) classes",
+        .badData, file: file, field: "label \(index)",
+        "is \(labels[index]); there are \(classNames.count) classes",
         remedy: "Labels are 0 to \(classNames.count - 1).")
     }
     self.name = name
@@ -55,7 +58,8 @@ public struct ImageDataset: Sendable {
     for position in positions { pixels += images[position * size..<(position + 1) * size] }
     return try! ImageDataset(
       name: name, height: height, width: width, channels: channels, images: pixels,
-      labels: positions.map { labels[$0] }, sampleIDs: positions.map { sampleIDs[$0] }, classNames: classNames)
+      labels: positions.map { labels[$0] }, sampleIDs: positions.map { sampleIDs[$0] }, classNames: classNames
+    )
   }
 
   /// The first images, at most `limit`.

@@ -6,6 +6,7 @@ public enum Device: Sendable, Equatable, CustomStringConvertible {
   case cpu(CPU)
   case openCL(OpenCL)
 
+  /// Whether both are the same device.
   public static func == (a: Device, b: Device) -> Bool {
     switch (a, b) {
     case (.cpu(let a), .cpu(let b)): a === b
@@ -18,7 +19,8 @@ public enum Device: Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .cpu(let cpu): "cpu \(cpu.instructionSet.rawValue)"
-    case .openCL(let device): "opencl:\(device.info.index) \(device.info.name) (\(device.kernelShape) kernels)"
+    case .openCL(let device):
+      "opencl:\(device.info.index) \(device.info.name) (\(device.kernelShape) kernels)"
     }
   }
 

@@ -20,19 +20,23 @@ public struct DistillationObjective: Objective {
     guard temperature > 0, temperature.isFinite else {
       throw TemperError(.usage, field: "--temperature", "is \(temperature)", remedy: "Give a number above 0.")
     }
-    guard let last = table.sampleIDs.max(), let first = table.sampleIDs.min(), first >= 0, last < 1 << 28 else {
+    guard let last = table.sampleIDs.max(), let first = table.sampleIDs.min(), first >= 0, last < 1 << 28
+    else {
       throw TemperError(.badData, field: "sample_ids", "of the teacher's logits are out of range")
     }
     var rows = [Float](repeating: 0, count: (Int(last) + 1) * table.classCount)
     for (row, id) in table.sampleIDs.enumerated() {
-      rows.replaceSubrange(Int(id) * table.classCount..<(Int(id) + 1) * table.classCount, with: table.row(row))
+      rows.replaceSubrange(
+        Int(id) * table.classCount..<(Int(id) + 1) * table.classCount, with: table.row(row))
     }
     teacher = try Tensor(rows, shape: [Int(last) + 1, table.classCount], on: device)
     self.temperature = temperature
   }
 
+  /// See ``Objective``.
   public func images(_ batch: Batch, model: any Network, epoch: Int) throws -> Tensor { batch.images }
 
+  /// See ``Objective``.
   public func loss(_ model: any Network, _ images: Tensor, _ batch: Batch) throws -> Tensor {
     let target = try gatherRows(teacher, indices: batch.sampleIDs)
     let student = try model(images, mode: .training)

@@ -17,7 +17,8 @@ public struct Run {
   private let device: Device
 
   /// Prepares a run; nothing is read or written yet.
-  public init(_ configuration: TrainingConfiguration, folder: RunFolder, dataFolder: String?, device: Device) {
+  public init(_ configuration: TrainingConfiguration, folder: RunFolder, dataFolder: String?, device: Device)
+  {
     self.configuration = configuration
     self.folder = folder
     self.dataFolder = dataFolder
@@ -54,7 +55,8 @@ public struct Run {
       }
       let (teacher, _) = try WeightsFile.read(distillation.teacher, on: device)
       let manipulation = try Manipulation(
-        named: distillation.manipulation, temperature: Double(distillation.temperature), seed: configuration.seed)
+        named: distillation.manipulation, temperature: Double(distillation.temperature),
+        seed: configuration.seed)
       let table = try LogitTable(of: teacher, over: training).manipulated(by: manipulation)
       return try DistillationObjective(table, temperature: distillation.temperature, on: device)
     }

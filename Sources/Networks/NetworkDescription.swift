@@ -21,7 +21,9 @@ public struct NetworkDescription: Sendable, Equatable {
   public let model: String
   /// Extents of an image.
   public let height: Int
+  /// Columns of an image.
   public let width: Int
+  /// Channels of an image.
   public let channels: Int
   /// Number of classes.
   public let classes: Int

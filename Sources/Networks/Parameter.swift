@@ -70,5 +70,6 @@ public final class Parameter: Watchable {
     return value
   }
 
+  /// Starts or ends the recording of operations on ``value``.
   public func watch(_ token: WatchToken?) { node = token?.node }
 }

@@ -5,24 +5,29 @@ import Tensors
 /// A network's weights by PyTorch's names and in PyTorch's layouts, as `load_state_dict` takes them.
 public enum StateDict {
   /// Every parameter and statistic of a network: name, PyTorch shape and values.
-  public static func tensors(of network: any Network) throws -> [(name: String, shape: [Int], values: [Float])] {
+  public static func tensors(of network: any Network) throws -> [(
+    name: String, shape: [Int], values: [Float]
+  )] {
     let parameters = try network.parameters.map { parameter in
       let spec = parameter.spec
       let values = try parameter.tensor.floats()
       return (spec.name, spec.layout.torchShape(spec.shape), spec.layout.toTorch(values, spec.shape))
     }
-    return try parameters + network.statistics.map { ($0.name, $0.tensor.shape.dimensions, try $0.tensor.floats()) }
+    return try parameters
+      + network.statistics.map { ($0.name, $0.tensor.shape.dimensions, try $0.tensor.floats()) }
   }
 
   /// Replaces a network's weights.
   /// - Parameter tensors: gives a tensor's shape and values by name; throws if there is none.
   /// - Throws: `.badData` naming the tensor whose shape does not fit or which holds NaN or infinity.
   public static func load(
-    into network: any Network, file: String? = nil, _ tensor: (String) throws -> (shape: [Int], values: [Float])
+    into network: any Network, file: String? = nil,
+    _ tensor: (String) throws -> (shape: [Int], values: [Float])
   ) throws {
     for parameter in network.parameters {
       let spec = parameter.spec
-      let values = try checked(tensor(spec.name), spec.name, spec.layout.torchShape(spec.shape), network, file)
+      let values = try checked(
+        tensor(spec.name), spec.name, spec.layout.torchShape(spec.shape), network, file)
       try network.store.set(parameter, to: spec.layout.fromTorch(values, spec.shape))
     }
     for (name, target) in network.statistics {
@@ -37,7 +42,8 @@ public enum StateDict {
   ) throws -> [Float] {
     guard tensor.shape == shape else {
       throw TemperError(
-        .badData, file: file, field: name, "has the shape \(tensor.shape); \(network.description.model) needs \(shape)",
+        .badData, file: file, field: name,
+        "has the shape \(tensor.shape); \(network.description.model) needs \(shape)",
         remedy: "Choose the --model that these weights were saved from.")
     }
     guard tensor.values.allSatisfy(\.isFinite) else {

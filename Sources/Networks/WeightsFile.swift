@@ -88,7 +88,8 @@ public enum WeightsFile {
         normalization: normalization)
     }
     guard let fallback else {
-      throw TemperError(.badData, file: path, field: Key.input, "the metadata does not give the images' extents")
+      throw TemperError(
+        .badData, file: path, field: Key.input, "the metadata does not give the images' extents")
     }
     return NetworkDescription(
       model: model, height: fallback.height, width: fallback.width, channels: fallback.channels,

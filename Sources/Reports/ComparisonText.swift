@@ -7,7 +7,8 @@ public enum ComparisonText {
   public static func markdown(_ comparison: LogitComparison) -> String {
     var text = ""
     if let a = comparison.all.standardAccuracy, let b = comparison.all.robustAccuracy {
-      text += String(format: "Accuracy: standard %.2f %%, adversarially trained %.2f %%.\n\n", a * 100, b * 100)
+      text += String(
+        format: "Accuracy: standard %.2f %%, adversarially trained %.2f %%.\n\n", a * 100, b * 100)
     }
     text += table(comparison.all, "all \(comparison.all.sampleCount) samples")
     if let joint = comparison.jointlyCorrect {
@@ -24,7 +25,8 @@ public enum ComparisonText {
     for measure in Measure.allCases {
       guard let pair = group.measures[measure] else { continue }
       let cells = [
-        label(measure), value(pair.standard), value(pair.robust), String(format: "%.1f %%", pair.shareRobustLower * 100),
+        label(measure), value(pair.standard), value(pair.robust),
+        String(format: "%.1f %%", pair.shareRobustLower * 100),
       ]
       lines.append("| " + cells.joined(separator: " | ") + " |")
     }

@@ -47,7 +47,8 @@ public enum HTMLPage {
       line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
     var html = "<div class=\"wide\"><table>\n<thead><tr>"
-    html += (rows.first ?? []).map { "<th scope=\"col\">\(escape($0))</th>" }.joined() + "</tr></thead>\n<tbody>\n"
+    html +=
+      (rows.first ?? []).map { "<th scope=\"col\">\(escape($0))</th>" }.joined() + "</tr></thead>\n<tbody>\n"
     for row in rows.dropFirst(2) {
       html += "<tr>" + row.map { "<td>\(escape($0))</td>" }.joined() + "</tr>\n"
     }

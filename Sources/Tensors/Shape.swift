@@ -9,6 +9,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
     self.dimensions = dimensions
   }
 
+  /// A shape of the given extents.
   public init(arrayLiteral elements: Int...) { self.init(elements) }
 
   /// Number of dimensions.

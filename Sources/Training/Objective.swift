@@ -20,8 +20,10 @@ public struct StandardObjective: Objective {
   /// Creates the objective.
   public init(labelSmoothing: Float = 0) { self.labelSmoothing = labelSmoothing }
 
+  /// See ``Objective``.
   public func images(_ batch: Batch, model: any Network, epoch: Int) throws -> Tensor { batch.images }
 
+  /// See ``Objective``.
   public func loss(_ model: any Network, _ images: Tensor, _ batch: Batch) throws -> Tensor {
     try crossEntropy(
       try model(images, mode: .training), batch.labels, labelSmoothing: labelSmoothing, reduction: .batchMean)
@@ -39,12 +41,14 @@ public struct AdversarialObjective: Objective {
     standard = StandardObjective(labelSmoothing: labelSmoothing)
   }
 
+  /// See ``Objective``.
   public func images(_ batch: Batch, model: any Network, epoch: Int) throws -> Tensor {
     var attack = attack
     attack.round = UInt32(epoch)
     return try attack.perturb(batch, against: model)
   }
 
+  /// See ``Objective``.
   public func loss(_ model: any Network, _ images: Tensor, _ batch: Batch) throws -> Tensor {
     try standard.loss(model, images, batch)
   }

@@ -42,7 +42,8 @@ public struct RunFolder: Sendable {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw TemperError(
-        .missingInput, file: path, "does not exist", remedy: "Give a run folder of `temper train` or a .safetensors file.")
+        .missingInput, file: path, "does not exist",
+        remedy: "Give a run folder of `temper train` or a .safetensors file.")
     }
     guard isFolder.boolValue else { return path }
     let folder = RunFolder(path)

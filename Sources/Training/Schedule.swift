@@ -29,6 +29,7 @@ public enum Schedule: String, Sendable, CaseIterable, Codable {
     let (first, final) = (1.0 / 25, 1.0 / 250_000)
     let peak = max(0.3 * last, 1e-9)
     func anneal(_ a: Double, _ b: Double, _ t: Double) -> Double { b + (a - b) / 2 * (1 + cos(.pi * t)) }
-    return step <= peak ? anneal(first, 1, step / peak) : anneal(1, final, (step - peak) / max(1e-9, last - peak))
+    return step <= peak
+      ? anneal(first, 1, step / peak) : anneal(1, final, (step - peak) / max(1e-9, last - peak))
   }
 }

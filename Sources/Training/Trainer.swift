@@ -112,8 +112,10 @@ public final class Trainer {
     pending = []
     report(
       TrainingProgress(
-        epoch: progress.epoch + 1, epochs: configuration.epochs, batch: progress.batch, batches: stepsPerEpoch,
-        loss: progress.lossSum / Double(max(1, progress.images)), imagesPerSecond: clock.rate(progress.images),
+        epoch: progress.epoch + 1, epochs: configuration.epochs, batch: progress.batch,
+        batches: stepsPerEpoch,
+        loss: progress.lossSum / Double(max(1, progress.images)),
+        imagesPerSecond: clock.rate(progress.images),
         finishedEpoch: nil))
   }
 
@@ -138,7 +140,8 @@ public final class Trainer {
     try Checkpoint.save(progress, network, optimizer, to: folder.checkpoint)
     report(
       TrainingProgress(
-        epoch: epoch.epoch, epochs: configuration.epochs, batch: stepsPerEpoch, batches: stepsPerEpoch, loss: loss,
+        epoch: epoch.epoch, epochs: configuration.epochs, batch: stepsPerEpoch, batches: stepsPerEpoch,
+        loss: loss,
         imagesPerSecond: rate, finishedEpoch: epoch))
   }
 
@@ -168,7 +171,8 @@ public final class Trainer {
     try readLosses(EpochClock(progress.images))
     try Checkpoint.save(progress, network, optimizer, to: folder.checkpoint)
     throw TemperError(
-      .interrupted, file: folder.path, "the state after epoch \(progress.epoch + 1), batch \(progress.batch) is saved",
+      .interrupted, file: folder.path,
+      "the state after epoch \(progress.epoch + 1), batch \(progress.batch) is saved",
       remedy: "Run the same command to go on.")
   }
 

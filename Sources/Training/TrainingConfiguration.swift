@@ -42,35 +42,53 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     }
   }
 
+  /// Name of the data set.
   public var data = "fashion-mnist"
+  /// Name of the architecture.
   public var model = "small-cnn"
+  /// How the training images are found.
   public var method = Method.standard
   /// `linf` or `l2`; of the attack that trains and validates.
   public var norm = "linf"
   /// As the user wrote it, such as `8/255`.
   public var epsilon = "0.1"
+  /// Steps of the attack.
   public var steps = 7
+  /// Step size of the attack in pixel units of [0, 1].
   public var stepSize: Float = 0.025
+  /// Epochs of the run.
   public var epochs = 4
+  /// Images per step.
   public var batchSize = 128
+  /// Which optimizer.
   public var optimizer = OptimizerName.sgd
+  /// Base (peak) learning rate.
   public var learningRate: Double = 0.1
+  /// Momentum of SGD.
   public var momentum: Float = 0.9
+  /// Whether SGD's momentum is Nesterov's.
   public var nesterov = false
+  /// Weight decay.
   public var weightDecay: Float = 5e-4
+  /// How the learning rate changes.
   public var schedule = Schedule.oneCycle
+  /// Share of the target that is spread over all classes.
   public var labelSmoothing: Float = 0
+  /// What changes the training images.
   public var augmentation = Augmentation.none
+  /// Seed of weights, split, order, augmentation and attacks.
   public var seed: UInt64 = 0
   /// Training images used, or nil for all.
   public var limit: Int?
+  /// Where a student's targets come from; distillation only.
   public var distillation: Distillation?
 
   /// The defaults.
   public init() {}
 
   enum CodingKeys: String, CodingKey {
-    case data, model, method, norm, epsilon, steps, epochs, optimizer, momentum, nesterov, schedule, augmentation
+    case data, model, method, norm, epsilon, steps, epochs, optimizer, momentum, nesterov, schedule,
+      augmentation
     case seed, limit, distillation
     case stepSize = "step_size"
     case batchSize = "batch_size"
@@ -93,7 +111,8 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     try require((0..<1).contains(momentum), "--momentum", momentum, "Give a number in [0, 1).")
     try require(!nesterov || momentum > 0, "--nesterov", "without momentum", "Give a --momentum above 0.")
     try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", weightDecay, "Give at least 0.")
-    try require((0..<1).contains(labelSmoothing), "--label-smoothing", labelSmoothing, "Give a number in [0, 1).")
+    try require(
+      (0..<1).contains(labelSmoothing), "--label-smoothing", labelSmoothing, "Give a number in [0, 1).")
     try require(limit.map { $0 >= 1 } ?? true, "--limit", limit ?? 0, "Give at least 1 image.")
     try require(
       distillation.map { $0.temperature > 0 && $0.temperature.isFinite } ?? true, "--temperature",

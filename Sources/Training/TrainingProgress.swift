@@ -4,9 +4,11 @@ import Foundation
 public struct TrainingProgress: Sendable {
   /// From 1.
   public let epoch: Int
+  /// Epochs of the run.
   public let epochs: Int
   /// Batches done in this epoch.
   public let batch: Int
+  /// Batches of an epoch.
   public let batches: Int
   /// Mean loss of this epoch so far, in nats.
   public let loss: Double

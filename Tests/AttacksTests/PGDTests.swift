@@ -17,7 +17,8 @@ import Testing
     let (shape, pixels) = try file.floats("images")
     let labels = try file.int32s("labels").values
     let batch = Batch(
-      images: try Tensor(pixels, shape: [shape[0], 28, 28, 1], on: device), labels: try Tensor(labels, on: device),
+      images: try Tensor(pixels, shape: [shape[0], 28, 28, 1], on: device),
+      labels: try Tensor(labels, on: device),
       sampleIDs: try Tensor((0..<Int32(shape[0])).map { $0 }, on: device))
     return (network, file, batch)
   }
@@ -62,9 +63,12 @@ import Testing
   func lawsOfEvaluation(device: Device) throws {
     let (network, _, batch) = try load("mlp", on: device)
     let source = OneBatch(batch: batch)
-    func accuracy(_ epsilon: Double, restarts: Int = 1, losses: [AttackLoss] = [.crossEntropy]) throws -> Double {
+    func accuracy(_ epsilon: Double, restarts: Int = 1, losses: [AttackLoss] = [.crossEntropy]) throws
+      -> Double
+    {
       let settings = EvaluationSettings(
-        .pgd, ThreatModel(.linf, Epsilon(epsilon)), stepSize: Float(epsilon / 4), steps: 10, restarts: restarts,
+        .pgd, ThreatModel(.linf, Epsilon(epsilon)), stepSize: Float(epsilon / 4), steps: 10,
+        restarts: restarts,
         losses: losses)
       return try RobustEvaluation(of: network, on: source, settings: settings).robustAccuracy
     }

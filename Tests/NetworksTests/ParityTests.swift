@@ -21,7 +21,8 @@ import Testing
     let (shape, pixels) = try file.floats("images")
     let labels = try file.int32s("labels").values
     return (
-      network, file, try Tensor(pixels, shape: [shape[0], 28, 28, 1], on: device), try Tensor(labels, on: device)
+      network, file, try Tensor(pixels, shape: [shape[0], 28, 28, 1], on: device),
+      try Tensor(labels, on: device)
     )
   }
 
@@ -72,17 +73,21 @@ import Testing
   }
 
   /// A state dict that Temper wrote loads strictly into PyTorch's module and gives the same logits.
-  @Test(.enabled(if: pythonWithTorch != nil, "no Python with torch and safetensors (TEMPER_PYTHON)"), arguments: models)
+  @Test(
+    .enabled(if: pythonWithTorch != nil, "no Python with torch and safetensors (TEMPER_PYTHON)"),
+    arguments: models)
   func pythonLoadsWhatTemperWrites(model: (String, String)) throws {
     try withTemporaryFolder { folder in
       let (network, _, images, _) = try Self.load(model.0, model.1, on: .cpu(.shared))
       try WeightsFile.write(network, to: folder + "/w.safetensors")
       let logits = try network(images)
-      try NpyArray(shape: logits.shape.dimensions, .float32(try logits.floats())).write(to: folder + "/logits.npy")
+      try NpyArray(shape: logits.shape.dimensions, .float32(try logits.floats())).write(
+        to: folder + "/logits.npy")
       let process = Process()
       process.executableURL = URL(fileURLWithPath: pythonWithTorch!)
       process.arguments = [
-        repositoryRoot + "/tools/reference/check_safetensors.py", folder + "/w.safetensors", "--model", model.0,
+        repositoryRoot + "/tools/reference/check_safetensors.py", folder + "/w.safetensors", "--model",
+        model.0,
         "--images", fixture("\(model.1)_images.npy"), "--expect", folder + "/logits.npy",
       ]
       try process.run()
@@ -98,7 +103,8 @@ import Testing
       normalization: Normalization(mean: [0.25], standardDeviation: [0.5]))
     for device in devicesUnderTest {
       let (a, b) = (
-        try ModelCatalog.make(plain, seed: 1, on: device), try ModelCatalog.make(normalized, seed: 1, on: device)
+        try ModelCatalog.make(plain, seed: 1, on: device),
+        try ModelCatalog.make(normalized, seed: 1, on: device)
       )
       var random = Seeded(1)
       let pixels = random.floats(32, in: 0...1)
@@ -122,7 +128,9 @@ import Testing
 
 /// A Python that has torch and safetensors: TEMPER_PYTHON, else the benchmark's environment in .venv.
 let pythonWithTorch: String? = {
-  let candidates = [ProcessInfo.processInfo.environment["TEMPER_PYTHON"], repositoryRoot + "/.venv/bin/python"]
+  let candidates = [
+    ProcessInfo.processInfo.environment["TEMPER_PYTHON"], repositoryRoot + "/.venv/bin/python",
+  ]
   return candidates.compactMap { $0 }.first { path in
     guard FileManager.default.isExecutableFile(atPath: path) else { return false }
     let process = Process()

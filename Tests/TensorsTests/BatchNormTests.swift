@@ -48,16 +48,19 @@ private let shapes: [Shape] = {
     let (g, b) = (random.floats(channels), random.floats(channels))
     let (m0, v0) = (random.floats(channels), random.floats(channels, in: 0.5...2))
     let running = RunningStatistics(
-      mean: try Tensor(m0, shape: [channels], on: device), variance: try Tensor(v0, shape: [channels], on: device))
+      mean: try Tensor(m0, shape: [channels], on: device),
+      variance: try Tensor(v0, shape: [channels], on: device))
     let batch = statistics(x, channels)
     let used = isTraining ? batch : zip(m0, v0).map { Channel(mean: Double($0), variance: Double($1)) }
     let mode = isTraining ? BatchNormMode.training(momentum: 0.1) : .evaluation
-    let place = Places(try [x, g, b].enumerated().map { try Tensor($1, shape: $0 == 0 ? shape : [channels], on: device) })
+    let place = Places(
+      try [x, g, b].enumerated().map { try Tensor($1, shape: $0 == 0 ? shape : [channels], on: device) })
     var y: Tensor?
     let upstream = try Tensor(dy, shape: shape, on: device)
     let (_, gradients) = try valueWithGradients(at: place.all) {
       let result = try batchNorm(
-        place.all[0].value, scale: place.all[1].value, shift: place.all[2].value, running: running, mode: mode)
+        place.all[0].value, scale: place.all[1].value, shift: place.all[2].value, running: running, mode: mode
+      )
       y = result
       return try sum(multiply(result, upstream))
     }
@@ -68,7 +71,8 @@ private let shapes: [Shape] = {
     for i in x.indices {
       let j = i % channels
       expected.values[i] = normal[i] * Double(g[j]) + Double(b[j])
-      expected.magnitudes[i] = (abs(Double(x[i])) + abs(used[j].mean)) * inverse[j] * abs(Double(g[j])) + abs(Double(b[j]))
+      expected.magnitudes[i] =
+        (abs(Double(x[i])) + abs(used[j].mean)) * inverse[j] * abs(Double(g[j])) + abs(Double(b[j]))
       dscale.add(Double(dy[i]) * normal[i], to: j)
       dscale.magnitudes[j] += abs(Double(dy[i])) * (abs(Double(x[i])) + abs(used[j].mean)) * inverse[j]
       dshift.add(Double(dy[i]), to: j)
@@ -83,7 +87,8 @@ private let shapes: [Shape] = {
       let scale = Double(g[j]) * inverse[j]
       let correction = isTraining ? (dshift.values[j] + normal[i] * dscale.values[j]) / Double(rows) : 0
       dx.values[i] = scale * (Double(dy[i]) - correction)
-      let sums = isTraining ? (dshift.magnitudes[j] + (1 + abs(normal[i])) * dscale.magnitudes[j]) / Double(rows) : 0
+      let sums =
+        isTraining ? (dshift.magnitudes[j] + (1 + abs(normal[i])) * dscale.magnitudes[j]) / Double(rows) : 0
       dx.magnitudes[i] = abs(scale) * (abs(Double(dy[i])) + sums)
     }
     expectClose(try gradients[0].floats(), dx, factor: factor, "x")
@@ -93,7 +98,8 @@ private let shapes: [Shape] = {
         mean, Reference((0..<channels).map { 0.9 * Double(m0[$0]) + 0.1 * batch[$0].mean }), factor: factor,
         absolute: 1e-6)
       expectClose(
-        variance, Reference((0..<channels).map { 0.9 * Double(v0[$0]) + 0.1 * batch[$0].unbiased }), factor: factor,
+        variance, Reference((0..<channels).map { 0.9 * Double(v0[$0]) + 0.1 * batch[$0].unbiased }),
+        factor: factor,
         absolute: 1e-6)
     } else {
       #expect(mean == m0 && variance == v0)

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 extension ConvolutionGeometry: CustomTestStringConvertible {
+  /// Shown by the test runner.
   public var testDescription: String {
     "\(n)x\(h)x\(w)x\(c) * \(r)x\(s)x\(k) stride \(stride) padding \(padding)"
   }
@@ -17,9 +18,12 @@ let convolutionCases: [ConvolutionGeometry] = {
     try! ConvolutionGeometry(images: [n, h, w, c], weights: [r, s, c, k], stride: stride, padding: padding)
   }
   let small = [
-    geometry(1, 1, 1, 1, 1, 1, 1, 1, 0), geometry(2, 3, 3, 1, 2, 3, 3, 1, 0), geometry(1, 5, 7, 3, 5, 3, 3, 1, 1),
-    geometry(2, 6, 5, 2, 3, 2, 4, 1, 0), geometry(3, 9, 8, 3, 31, 3, 3, 2, 1), geometry(1, 8, 8, 4, 8, 1, 1, 1, 0),
-    geometry(2, 7, 7, 2, 33, 5, 5, 2, 2), geometry(1, 9, 9, 5, 7, 1, 1, 2, 0), geometry(1, 11, 10, 3, 4, 7, 7, 3, 3),
+    geometry(1, 1, 1, 1, 1, 1, 1, 1, 0), geometry(2, 3, 3, 1, 2, 3, 3, 1, 0),
+    geometry(1, 5, 7, 3, 5, 3, 3, 1, 1),
+    geometry(2, 6, 5, 2, 3, 2, 4, 1, 0), geometry(3, 9, 8, 3, 31, 3, 3, 2, 1),
+    geometry(1, 8, 8, 4, 8, 1, 1, 1, 0),
+    geometry(2, 7, 7, 2, 33, 5, 5, 2, 2), geometry(1, 9, 9, 5, 7, 1, 1, 2, 0),
+    geometry(1, 11, 10, 3, 4, 7, 7, 3, 3),
     geometry(2, 6, 6, 16, 17, 3, 3, 1, 1), geometry(1, 4, 15, 32, 32, 3, 3, 1, 0),
   ]
   let large = [

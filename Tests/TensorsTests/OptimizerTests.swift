@@ -47,8 +47,10 @@ import Testing
   @Test(arguments: devicesUnderTest)
   func adamWFollowsPyTorch(device: Device) throws {
     try check(device, "adamw") { step, weights, gradient, state in
-      try AdamWStep(learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.05, step: step + 1)
-        .update(weights: weights, gradients: gradient, firstMoment: state[0], secondMoment: state[1])
+      try AdamWStep(
+        learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.05, step: step + 1
+      )
+      .update(weights: weights, gradients: gradient, firstMoment: state[0], secondMoment: state[1])
     }
   }
 }

@@ -16,7 +16,8 @@ private let epsilons: [Float] = [0, 0.1, 8 / 255, 0.3, 1e-4, 1]
     return (0..<shape.count).map { _ in Float(Int.random(in: 0...255, using: &random)) / 255 }
   }
 
-  private func starts(_ device: Device, _ norm: Norm, _ epsilon: Float, seed: UInt64 = 5, epoch: UInt32 = 0) throws
+  private func starts(_ device: Device, _ norm: Norm, _ epsilon: Float, seed: UInt64 = 5, epoch: UInt32 = 0)
+    throws
     -> [Float]
   {
     let ids = try Tensor((0..<Int32(shape[0])).map { $0 * 31 }, on: device)
@@ -106,7 +107,8 @@ private let epsilons: [Float] = [0, 0.1, 8 / 255, 0.3, 1e-4, 1]
     func step(_ norm: Norm, _ gradient: [Float]) throws -> [Float] {
       let images = try Tensor(x, shape: shape, on: device)
       return try pgdStep(
-        images, original: images, gradient: Tensor(gradient, shape: shape, on: device), norm: norm, stepSize: 0.05,
+        images, original: images, gradient: Tensor(gradient, shape: shape, on: device), norm: norm,
+        stepSize: 0.05,
         epsilon: 10
       ).floats()
     }
@@ -134,7 +136,8 @@ private let epsilons: [Float] = [0, 0.1, 8 / 255, 0.3, 1e-4, 1]
     let pixels = [Float](repeating: 0.5, count: shape.count)
     func start(_ ids: [Int32]) throws -> [Float] {
       try attackStart(
-        Tensor(pixels, shape: shape, on: device), sampleIDs: Tensor(ids, on: device), norm: norm, epsilon: 0.2,
+        Tensor(pixels, shape: shape, on: device), sampleIDs: Tensor(ids, on: device), norm: norm,
+        epsilon: 0.2,
         seed: 1, epoch: 0
       ).floats()
     }

@@ -33,7 +33,8 @@ package func expectClose(
 ) {
   guard actual.count == reference.values.count else {
     Issue.record(
-      "\(actual.count) values instead of \(reference.values.count) \(comment)", sourceLocation: sourceLocation)
+      "\(actual.count) values instead of \(reference.values.count) \(comment)", sourceLocation: sourceLocation
+    )
     return
   }
   let ulp = Double(Float.ulpOfOne)

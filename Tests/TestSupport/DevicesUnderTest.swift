@@ -22,5 +22,6 @@ package let devicesUnderTest: [Device] = {
 }()
 
 extension Device: CustomTestStringConvertible {
+  /// Shown by the test runner.
   public var testDescription: String { description }
 }

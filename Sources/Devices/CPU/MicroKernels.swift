@@ -9,6 +9,7 @@ import KernelsBaseline
 public enum InstructionSet: String, CaseIterable, Comparable, Sendable {
   case baseline, avx2, avx512
 
+  /// Whether `a` is older than `b`.
   public static func < (a: Self, b: Self) -> Bool {
     allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)!
   }

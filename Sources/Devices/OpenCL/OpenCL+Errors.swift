@@ -6,7 +6,8 @@ extension OpenCL {
   static func check(_ status: cl_int, _ call: String) throws {
     guard status != CL_SUCCESS else { return }
     let hint =
-      status == CL_OUT_OF_RESOURCES ? "On NVIDIA this usually means that a kernel accessed memory out of bounds." : nil
+      status == CL_OUT_OF_RESOURCES
+      ? "On NVIDIA this usually means that a kernel accessed memory out of bounds." : nil
     throw TemperError(.deviceUnavailable, field: call, "failed with \(name(of: status))", remedy: hint)
   }
 

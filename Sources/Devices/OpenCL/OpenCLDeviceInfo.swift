@@ -7,13 +7,19 @@ public struct OpenCLDeviceInfo: Sendable, Codable, Equatable {
 
   /// Position among all OpenCL devices of this machine: the 1 of `--device opencl:1`.
   public let index: Int
+  /// The device's name.
   public let name: String
+  /// Its maker.
   public let vendor: String
+  /// The OpenCL platform that offers it.
   public let platform: String
   /// OpenCL version that the device supports, such as "OpenCL 3.0 CUDA".
   public let version: String
+  /// Version of the driver.
   public let driver: String
+  /// What kind of device it is.
   public let kind: Kind
+  /// Number of compute units.
   public let computeUnits: Int
   /// Megahertz.
   public let clockFrequency: Int
@@ -21,6 +27,7 @@ public struct OpenCLDeviceInfo: Sendable, Codable, Equatable {
   public let globalMemory: Int
   /// Bytes of local memory per work group.
   public let localMemory: Int
+  /// Most work items of a work group.
   public let maximumWorkGroup: Int
   /// Largest single allocation in bytes.
   public let maximumAllocation: Int
@@ -44,8 +51,10 @@ public struct OpenCLDeviceInfo: Sendable, Codable, Equatable {
     case viewAlignment = "alignment_bytes"
   }
 
+  /// Devices come from the driver, never from a file: this always throws.
   public init(from decoder: any Decoder) throws {
-    throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: "devices are not read from files"))
+    throw DecodingError.dataCorrupted(
+      .init(codingPath: [], debugDescription: "devices are not read from files"))
   }
 
   init(api: TemperOpenCL, index: Int, platform: cl_platform_id, id: cl_device_id) {
@@ -61,7 +70,9 @@ public struct OpenCLDeviceInfo: Sendable, Codable, Equatable {
     self.id = Handle(id: id)
     name = text(CL_DEVICE_NAME)
     vendor = text(CL_DEVICE_VENDOR)
-    self.platform = infoText { api.clGetPlatformInfo(platform, cl_platform_info(CL_PLATFORM_NAME), $0, $1, $2) }
+    self.platform = infoText {
+      api.clGetPlatformInfo(platform, cl_platform_info(CL_PLATFORM_NAME), $0, $1, $2)
+    }
     version = text(CL_DEVICE_VERSION)
     driver = text(CL_DRIVER_VERSION)
     let type = number(CL_DEVICE_TYPE, as: UInt64.self)

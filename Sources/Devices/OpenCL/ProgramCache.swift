@@ -14,7 +14,9 @@ struct ProgramCache {
     if let chosen = environment["TEMPER_CACHE_DIR"] {
       return chosen.isEmpty ? nil : ProgramCache(folder: chosen)
     }
-    if let base = environment["XDG_CACHE_HOME"], !base.isEmpty { return ProgramCache(folder: base + "/temper") }
+    if let base = environment["XDG_CACHE_HOME"], !base.isEmpty {
+      return ProgramCache(folder: base + "/temper")
+    }
     return environment["HOME"].map { ProgramCache(folder: $0 + "/.cache/temper") }
   }()
 

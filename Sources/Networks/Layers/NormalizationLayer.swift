@@ -23,7 +23,8 @@ struct NormalizationLayer {
       mean: Tensor(mean, shape: channels, on: device),
       variance: Tensor(deviation.map { $0 * $0 }, shape: channels, on: device))
     constants = (
-      try Tensor(repeating: 1, shape: channels, on: device), try Tensor(repeating: 0, shape: channels, on: device),
+      try Tensor(repeating: 1, shape: channels, on: device),
+      try Tensor(repeating: 0, shape: channels, on: device),
       statistics
     )
   }
@@ -31,7 +32,8 @@ struct NormalizationLayer {
   func callAsFunction(_ images: Tensor) throws -> Tensor {
     guard let constants else { return images }
     return try batchNorm(
-      images, scale: constants.scale, shift: constants.shift, running: constants.statistics, mode: .evaluation,
+      images, scale: constants.scale, shift: constants.shift, running: constants.statistics,
+      mode: .evaluation,
       epsilon: 0)
   }
 }

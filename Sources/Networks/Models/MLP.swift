@@ -3,7 +3,9 @@ import Tensors
 
 /// Two hidden layers of 256 and 128 ReLU units on the flattened image.
 public final class MLP: Network {
+  /// What it was made for.
   public let description: NetworkDescription
+  /// Every trainable tensor.
   public let store: ParameterStore
   private let normalize: NormalizationLayer
   private let layers: [Linear]
@@ -14,7 +16,8 @@ public final class MLP: Network {
     let (height, width, channels) = (description.height, description.width, description.channels)
     let image = StateLayout.linearAfterImage(height: height, width: width, channels: channels)
     store = try ParameterStore(
-      Linear.specs("layers.0", height * width * channels, 256, layout: image) + Linear.specs("layers.2", 256, 128)
+      Linear.specs("layers.0", height * width * channels, 256, layout: image)
+        + Linear.specs("layers.2", 256, 128)
         + Linear.specs("layers.4", 128, description.classes, isLast: true),
       seed: seed, on: device)
     normalize = try NormalizationLayer(description, on: device)
@@ -24,6 +27,7 @@ public final class MLP: Network {
     ]
   }
 
+  /// Logits (N, classes) of images (N, H, W, C).
   public func logits(_ images: Tensor, mode: Mode) throws -> Tensor {
     var x = try normalize(images).flattened()
     for layer in layers { x = try layer(x) }

@@ -15,7 +15,8 @@ public enum ModelCatalog {
     case "small-cnn":
       guard SmallCNN.pooled(description.height) >= 1, SmallCNN.pooled(description.width) >= 1 else {
         throw TemperError(
-          .badData, field: "images", "of \(description.height) x \(description.width) are too small for small-cnn",
+          .badData, field: "images",
+          "of \(description.height) x \(description.width) are too small for small-cnn",
           remedy: "Use images of at least 16 x 16, or --model mlp.")
       }
       return try SmallCNN(description, seed: seed, on: device)

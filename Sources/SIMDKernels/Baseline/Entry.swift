@@ -11,7 +11,8 @@
 /// added to C if `accumulate`; then `bias` (panel values) is added and ReLU applied.
 @inline(never)
 public func kernelTileByRows(
-  _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int, _ rowStride: Int,
+  _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int,
+  _ rowStride: Int,
   _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool,
   _ bias: UnsafePointer<Float>?, _ relu: Bool
 ) {
@@ -44,7 +45,8 @@ public func kernelTileByRows(
 /// A[s * segmentStride + i + k * depthStride].
 @inline(never)
 public func kernelTileByColumns(
-  _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int, _ depthStride: Int,
+  _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int,
+  _ depthStride: Int,
   _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool,
   _ bias: UnsafePointer<Float>?, _ relu: Bool
 ) {
@@ -76,7 +78,8 @@ public func kernelTileByColumns(
 /// Copies B (depth x columns, `rowStride` between rows) into zero-padded panels [columns / panel][depth][panel].
 @inline(never)
 public func kernelPack(
-  _ b: UnsafePointer<Float>, _ rowStride: Int, _ depth: Int, _ columns: Int, _ panels: UnsafeMutablePointer<Float>
+  _ b: UnsafePointer<Float>, _ rowStride: Int, _ depth: Int, _ columns: Int,
+  _ panels: UnsafeMutablePointer<Float>
 ) {
   var panels = panels
   var column = 0
@@ -99,7 +102,8 @@ public func kernelPack(
 /// As ``kernelPack`` for the transpose: `b` holds columns x depth, `rowStride` between its columns' starts.
 @inline(never)
 public func kernelPackTransposed(
-  _ b: UnsafePointer<Float>, _ rowStride: Int, _ depth: Int, _ columns: Int, _ panels: UnsafeMutablePointer<Float>
+  _ b: UnsafePointer<Float>, _ rowStride: Int, _ depth: Int, _ columns: Int,
+  _ panels: UnsafeMutablePointer<Float>
 ) {
   var panels = panels
   var column = 0

@@ -11,7 +11,8 @@ package struct ConvolutionGeometry: Hashable, Sendable {
     else {
       throw TemperError(
         .internal, field: "conv2d",
-        "images \(images) do not fit weights \(weights) (R, S, C, K) with stride \(stride), padding \(padding)")
+        "images \(images) do not fit weights \(weights) (R, S, C, K) with stride \(stride), padding \(padding)"
+      )
     }
     (n, h, w, c) = (images[0], images[1], images[2], images[3])
     (r, s, k) = (weights[0], weights[1], weights[3])

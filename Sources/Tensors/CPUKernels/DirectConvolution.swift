@@ -28,7 +28,8 @@ extension CPU {
 
   /// One row of the output; kernel rows that lie in the padding are left out.
   private func convolveRow(
-    _ g: ConvolutionGeometry, _ row: Int, _ x: UnsafePointer<Float>, _ rowStride: Int, _ weights: PackedSegments,
+    _ g: ConvolutionGeometry, _ row: Int, _ x: UnsafePointer<Float>, _ rowStride: Int,
+    _ weights: PackedSegments,
     _ panel: Int, _ y: UnsafeMutablePointer<Float>, _ epilogue: Epilogue
   ) {
     let column = panel * kernels.panelWidth
@@ -45,7 +46,8 @@ extension CPU {
         columns: min(kernels.panelWidth, g.k - column), accumulate: false)
       store(target, end) { pointer, stride, accumulate, bias, relu in
         kernels.tileByRows(
-          count, taps, g.s * g.c, x + pixel * g.stride * g.c, rowStride, g.stride * g.c, panel, pointer, stride,
+          count, taps, g.s * g.c, x + pixel * g.stride * g.c, rowStride, g.stride * g.c, panel, pointer,
+          stride,
           accumulate, bias, relu)
       }
       pixel += count

@@ -56,7 +56,8 @@ extension CPU {
           store(target, end) { pointer, rowStride, accumulate, bias, relu in
             let tile = a.transposed ? kernels.tileByColumns : kernels.tileByRows
             tile(
-              count, 1, depth, start, 0, a.stride, b.panel(panel, block: block), pointer, rowStride, accumulate,
+              count, 1, depth, start, 0, a.stride, b.panel(panel, block: block), pointer, rowStride,
+              accumulate,
               bias, relu)
           }
         }

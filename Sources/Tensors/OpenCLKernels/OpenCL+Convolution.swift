@@ -20,7 +20,8 @@ extension OpenCL {
       return
     }
     let padded = try pad(
-      x, g.imageShape, height: g.h + 2 * g.padding, width: g.w + 2 * g.padding, offset: (g.padding, g.padding))
+      x, g.imageShape, height: g.h + 2 * g.padding, width: g.w + 2 * g.padding, offset: (g.padding, g.padding)
+    )
     try convolvePadded(padded, g, try panels(of: weights, rotated: false), end, y.shape)
   }
 
@@ -31,7 +32,8 @@ extension OpenCL {
     try launch(
       "convolution_cpu",
       [
-        .int(x.shape[1]), .int(x.shape[2]), .int(g.c), .int(y[1]), .int(y[2]), .int(g.k), .int(g.r), .int(g.s),
+        .int(x.shape[1]), .int(x.shape[2]), .int(g.c), .int(y[1]), .int(y[2]), .int(g.k), .int(g.r),
+        .int(g.s),
         .int(g.stride), .buffer(x.buffer), .buffer(panels),
       ] + end,
       global: [
@@ -57,7 +59,8 @@ extension OpenCL {
     let transposed = try ConvolutionGeometry(
       images: spread.shape, weights: [g.r, g.s, g.k, g.c], stride: 1, padding: 0)
     try convolvePadded(
-      spread, transposed, try panels(of: weights, rotated: true), [.none, .int(0), .buffer(dx.buffer)], g.imageShape)
+      spread, transposed, try panels(of: weights, rotated: true), [.none, .int(0), .buffer(dx.buffer)],
+      g.imageShape)
   }
 
   /// dW of a convolution: partial sums over chunks of pixels or images, added in order.
@@ -80,7 +83,8 @@ extension OpenCL {
       try sumWeightGradient(g, x, dy, chunk: chunk, chunks: chunks, into: partial)
     }
     try launch(
-      "sum_partials", [.int(count), .int(chunks), .buffer(partial.buffer), .buffer(dw.buffer)], elements: count)
+      "sum_partials", [.int(count), .int(chunks), .buffer(partial.buffer), .buffer(dw.buffer)],
+      elements: count)
   }
 
   private func sumWeightGradient(
@@ -89,7 +93,8 @@ extension OpenCL {
     let pixels = g.n * g.outputHeight * g.outputWidth
     let panels = (g.k + Self.panel - 1) / Self.panel
     let padded = try pad(
-      x, g.imageShape, height: g.h + 2 * g.padding, width: g.w + 2 * g.padding, offset: (g.padding, g.padding))
+      x, g.imageShape, height: g.h + 2 * g.padding, width: g.w + 2 * g.padding, offset: (g.padding, g.padding)
+    )
     let packed = try Tensor(uninitialized: [panels, pixels, Self.panel], on: .openCL(self))
     try launch(
       "matmul_pack_cpu",
@@ -113,7 +118,8 @@ extension OpenCL {
     try launch(
       "pad_images",
       [
-        .int(shape[1]), .int(shape[2]), .int(shape[3]), .int(height), .int(width), .int(offset.y), .int(offset.x),
+        .int(shape[1]), .int(shape[2]), .int(shape[3]), .int(height), .int(width), .int(offset.y),
+        .int(offset.x),
         .int(dilation), .buffer(x.buffer), .buffer(padded.buffer),
       ], global: [width * shape[3], height, shape[0]])
     return padded

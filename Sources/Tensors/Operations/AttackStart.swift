@@ -28,7 +28,8 @@ struct AttackStart: Operation {
 
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
     try require(
-      inputs[1].shape.count == inputs[0].shape[0] && inputs[1].elementType == .int32, "needs one ID per image", inputs)
+      inputs[1].shape.count == inputs[0].shape[0] && inputs[1].elementType == .int32,
+      "needs one ID per image", inputs)
     return [OutputSpec(inputs[0].shape)]
   }
 
@@ -72,7 +73,8 @@ struct AttackStart: Operation {
     let size = KernelArgument.int(count / max(1, n))
     let key: [KernelArgument] =
       [
-        .float(epsilon), .uint(UInt32(truncatingIfNeeded: seed)), .uint(UInt32(truncatingIfNeeded: seed >> 32)),
+        .float(epsilon), .uint(UInt32(truncatingIfNeeded: seed)),
+        .uint(UInt32(truncatingIfNeeded: seed >> 32)),
         .uint(Purpose.attackStart.rawValue), .uint(epoch),
       ] + [inputs[1], inputs[0], outputs[0]].map { .buffer($0.buffer) }
     switch norm {

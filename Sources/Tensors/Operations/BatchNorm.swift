@@ -64,11 +64,14 @@ public func batchNorm(
     return made
   }
   return y.recorded(from: [
-    (x, { dy in
-      let sums = try gradientSums(dy)
-      return try BatchNorm.InputGradient(isTraining: isTraining)(
-        input, dy, mean, inverse, scaleValue, sums[0], sums[1])
-    }),
+    (
+      x,
+      { dy in
+        let sums = try gradientSums(dy)
+        return try BatchNorm.InputGradient(isTraining: isTraining)(
+          input, dy, mean, inverse, scaleValue, sums[0], sums[1])
+      }
+    ),
     (scale, { dy in try gradientSums(dy)[1] }),
     (shift, { dy in try gradientSums(dy)[0] }),
   ]).recorded(throughFused: activation)
@@ -187,7 +190,8 @@ extension BatchNorm {
       let count = inputs[0].shape.count
       try openCL.launch(
         "batch_norm_inverse",
-        [.int(count), .float(epsilon), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer)], elements: count)
+        [.int(count), .float(epsilon), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer)], elements: count
+      )
     }
   }
 
@@ -220,7 +224,8 @@ extension BatchNorm {
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
       let (rows, channels) = inputs[0].rowsOfChannels
       let groups = groupCount(rows)
-      let partial = try outputs.map { _ in try Tensor(uninitialized: [groups, channels], on: .openCL(openCL)) }
+      let partial = try outputs.map { _ in try Tensor(uninitialized: [groups, channels], on: .openCL(openCL))
+      }
       try openCL.launch(
         "batch_norm_gradient_groups",
         [.int(rows), .int(channels), .int(groups)] + (inputs + partial).map { .buffer($0.buffer) },
@@ -241,7 +246,9 @@ extension BatchNorm {
 
     func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
       let (rows, channels) = inputs[0].rowsOfChannels
-      let (x, dy, mean, inverse) = (inputs[0].pointer, inputs[1].pointer, inputs[2].pointer, inputs[3].pointer)
+      let (x, dy, mean, inverse) = (
+        inputs[0].pointer, inputs[1].pointer, inputs[2].pointer, inputs[3].pointer
+      )
       let (scale, dshift, dscale) = (inputs[4].pointer, inputs[5].pointer, inputs[6].pointer)
       let dx = outputs[0].pointer
       let inverseRows = 1 / Float(rows)

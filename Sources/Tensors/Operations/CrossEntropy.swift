@@ -64,7 +64,8 @@ struct CrossEntropy: Operation {
     if isSoft {
       try require(target.shape == logits, "the targets do not fit", inputs)
     } else {
-      try require(target.shape.count == logits[0] && target.elementType == .int32, "the labels do not fit", inputs)
+      try require(
+        target.shape.count == logits[0] && target.elementType == .int32, "the labels do not fit", inputs)
     }
     return [OutputSpec([logits[0]]), OutputSpec(logits)]
   }

@@ -44,15 +44,21 @@ struct Pairwise: Operation {
     let count = outputs[0].shape.count
     switch kind {
     case .add:
-      cpu.elementwise(count) { (SIMD8(at: a + $0) + SIMD8(at: b + $0)).store(to: c + $0) } scalar: {
+      cpu.elementwise(count) {
+        (SIMD8(at: a + $0) + SIMD8(at: b + $0)).store(to: c + $0)
+      } scalar: {
         c[$0] = a[$0] + b[$0]
       }
     case .subtract:
-      cpu.elementwise(count) { (SIMD8(at: a + $0) - SIMD8(at: b + $0)).store(to: c + $0) } scalar: {
+      cpu.elementwise(count) {
+        (SIMD8(at: a + $0) - SIMD8(at: b + $0)).store(to: c + $0)
+      } scalar: {
         c[$0] = a[$0] - b[$0]
       }
     case .multiply:
-      cpu.elementwise(count) { (SIMD8(at: a + $0) * SIMD8(at: b + $0)).store(to: c + $0) } scalar: {
+      cpu.elementwise(count) {
+        (SIMD8(at: a + $0) * SIMD8(at: b + $0)).store(to: c + $0)
+      } scalar: {
         c[$0] = a[$0] * b[$0]
       }
     case .squaredDifference:
@@ -79,7 +85,9 @@ struct Scale: Operation {
 
   func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (x, y) = (inputs[0].pointer, outputs[0].pointer)
-    cpu.elementwise(outputs[0].shape.count) { (SIMD8(at: x + $0) * factor).store(to: y + $0) } scalar: {
+    cpu.elementwise(outputs[0].shape.count) {
+      (SIMD8(at: x + $0) * factor).store(to: y + $0)
+    } scalar: {
       y[$0] = x[$0] * factor
     }
   }
@@ -102,7 +110,9 @@ struct ScaleByScalar: Operation {
   func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (x, y) = (inputs[0].pointer, outputs[0].pointer)
     let factor = inputs[1].pointer[0] * constant
-    cpu.elementwise(outputs[0].shape.count) { (SIMD8(at: x + $0) * factor).store(to: y + $0) } scalar: {
+    cpu.elementwise(outputs[0].shape.count) {
+      (SIMD8(at: x + $0) * factor).store(to: y + $0)
+    } scalar: {
       y[$0] = x[$0] * factor
     }
   }

@@ -50,7 +50,8 @@ struct GatherBatch: Operation {
 
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
     try require(inputs[0].shape.rank == 4 && inputs[0].elementType == .uint8, "needs images of bytes", inputs)
-    try require(inputs[1].shape == inputs[2].shape && inputs[1].shape.rank == 1, "the indices do not fit", inputs)
+    try require(
+      inputs[1].shape == inputs[2].shape && inputs[1].shape.rank == 1, "the indices do not fit", inputs)
     let image = inputs[0].shape
     return [OutputSpec([inputs[1].shape[0], image[1], image[2], image[3]])]
   }
@@ -79,7 +80,8 @@ struct GatherBatch: Operation {
       "gather_batch",
       [
         .int(count), .int(shape[0]), .int(shape[1]), .int(shape[2]), .int(shape[3]),
-        .int(augmentation == nil ? 0 : 1), .int(augmentation?.padding ?? 0), .int(augmentation?.flip == true ? 1 : 0),
+        .int(augmentation == nil ? 0 : 1), .int(augmentation?.padding ?? 0),
+        .int(augmentation?.flip == true ? 1 : 0),
         .uint(UInt32(truncatingIfNeeded: seed)), .uint(UInt32(truncatingIfNeeded: seed >> 32)),
         .uint(Purpose.augmentation.rawValue), .uint(augmentation?.epoch ?? 0),
       ] + (inputs + outputs).map { .buffer($0.buffer) }, elements: count)
@@ -138,7 +140,8 @@ struct GatherRows: Operation {
 /// Inputs: labels (total), indices.
 struct GatherLabels: Operation {
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
-    try require(inputs[0].elementType == .int32 && inputs[1].shape.rank == 1, "needs labels and indices", inputs)
+    try require(
+      inputs[0].elementType == .int32 && inputs[1].shape.rank == 1, "needs labels and indices", inputs)
     return [OutputSpec(inputs[1].shape, .int32)]
   }
 
@@ -153,7 +156,8 @@ struct GatherLabels: Operation {
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let count = inputs[1].shape[0]
     try openCL.launch(
-      "gather_labels", [.int(count), .int(inputs[0].shape.count)] + (inputs + outputs).map { .buffer($0.buffer) },
+      "gather_labels",
+      [.int(count), .int(inputs[0].shape.count)] + (inputs + outputs).map { .buffer($0.buffer) },
       elements: count)
   }
 }

@@ -27,7 +27,8 @@ struct KLDivergence: Operation {
 
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
     let shape = inputs[0].shape
-    try require(inverseTemperature > 0 && inverseTemperature.isFinite, "the temperature is not above 0", inputs)
+    try require(
+      inverseTemperature > 0 && inverseTemperature.isFinite, "the temperature is not above 0", inputs)
     try require(shape.rank == 2 && shape == inputs[1].shape, "needs two (N, K)", inputs)
     return [OutputSpec([shape[0]]), OutputSpec(shape), OutputSpec(shape)]
   }
@@ -55,6 +56,7 @@ struct KLDivergence: Operation {
     let (n, k) = (inputs[0].shape[0], inputs[0].shape[1])
     try openCL.launch(
       "kl_divergence",
-      [.int(n), .int(k), .float(inverseTemperature)] + (inputs + outputs).map { .buffer($0.buffer) }, elements: n)
+      [.int(n), .int(k), .float(inverseTemperature)] + (inputs + outputs).map { .buffer($0.buffer) },
+      elements: n)
   }
 }

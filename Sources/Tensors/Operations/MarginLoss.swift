@@ -18,7 +18,8 @@ struct MarginLoss: Operation {
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
     let logits = inputs[0].shape
     try require(logits.rank == 2 && logits[1] >= 2, "needs logits (N, K) with K >= 2", inputs)
-    try require(inputs[1].shape.count == logits[0] && inputs[1].elementType == .int32, "the labels do not fit", inputs)
+    try require(
+      inputs[1].shape.count == logits[0] && inputs[1].elementType == .int32, "the labels do not fit", inputs)
     return [OutputSpec([logits[0]]), OutputSpec(logits)]
   }
 
@@ -37,6 +38,7 @@ struct MarginLoss: Operation {
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let n = inputs[0].shape[0]
     try openCL.launch(
-      "margin_loss", [.int(n), .int(inputs[0].shape[1])] + (inputs + outputs).map { .buffer($0.buffer) }, elements: n)
+      "margin_loss", [.int(n), .int(inputs[0].shape[1])] + (inputs + outputs).map { .buffer($0.buffer) },
+      elements: n)
   }
 }

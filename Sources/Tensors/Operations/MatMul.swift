@@ -13,12 +13,18 @@ public func matmul(
 ) throws -> Tensor {
   let (ta, tb) = (transposeA, transposeB)
   return try MatMul(transposeA: ta, transposeB: tb)(a, b).recorded(from: [
-    (a, { dy in
-      ta ? try MatMul(transposeA: tb, transposeB: true)(b, dy) : try MatMul(transposeB: !tb)(dy, b)
-    }),
-    (b, { dy in
-      tb ? try MatMul(transposeA: true, transposeB: ta)(dy, a) : try MatMul(transposeA: !ta)(a, dy)
-    }),
+    (
+      a,
+      { dy in
+        ta ? try MatMul(transposeA: tb, transposeB: true)(b, dy) : try MatMul(transposeB: !tb)(dy, b)
+      }
+    ),
+    (
+      b,
+      { dy in
+        tb ? try MatMul(transposeA: true, transposeB: ta)(dy, a) : try MatMul(transposeA: !ta)(a, dy)
+      }
+    ),
   ])
 }
 
@@ -66,7 +72,8 @@ struct MatMul: Operation {
     let (m, n, k) = extents(inputs)
     let (a, b) = (inputs[0], inputs[1])
     let packed = PackedMatrix.of(
-      b, key: "matmul \(transposeB)", depth: k, columns: n, rowStride: b.shape[1], transposed: transposeB, on: cpu)
+      b, key: "matmul \(transposeB)", depth: k, columns: n, rowStride: b.shape[1], transposed: transposeB,
+      on: cpu)
     cpu.multiply(
       LeftMatrix(pointer: a.pointer, stride: a.shape[1], transposed: transposeA), packed, rows: m,
       into: outputs[0].pointer,
@@ -85,7 +92,9 @@ struct MatMul: Operation {
     if openCL.kernelShape == .gpu {
       try openCL.launch(
         "matmul_gpu",
-        left + [.buffer(b.buffer), .int(bStrides[0]), .int(bStrides[1]), bias, .int(relu ? 1 : 0), .buffer(c)],
+        left + [
+          .buffer(b.buffer), .int(bStrides[0]), .int(bStrides[1]), bias, .int(relu ? 1 : 0), .buffer(c),
+        ],
         global: openCL.tiles(columns: n, rows: m), local: [16, 16])
       return
     }

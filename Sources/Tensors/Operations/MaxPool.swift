@@ -51,7 +51,8 @@ struct MaxPool: Operation {
       let row = line / out[1] * window.input[1] + line % out[1] * window.stride
       let target = line * out[2] * channels
       cpu.kernels.maxPool(
-        x + row * width * channels, y + target, winner + target, out[2], channels, window.rows, window.columns,
+        x + row * width * channels, y + target, winner + target, out[2], channels, window.rows,
+        window.columns,
         width * channels, window.stride * channels)
     }
   }

@@ -2,7 +2,9 @@ import Devices
 import Randomness
 
 /// Uniform values in [low, high) from a stream, made on the device; equal on every device bit for bit.
-public func randomUniform(_ shape: Shape, in range: Range<Float>, from stream: RandomStream, on device: Device) throws
+public func randomUniform(
+  _ shape: Shape, in range: Range<Float>, from stream: RandomStream, on device: Device
+) throws
   -> Tensor
 {
   try RandomValues(shape: shape, stream: stream, kind: .uniform(range)).run(on: device)
@@ -58,7 +60,8 @@ struct RandomValues: Operation {
     try openCL.launch(
       name,
       [
-        .int(shape.count), .float(low), .float(high), .uint(stream.key.x), .uint(stream.key.y), .uint(stream.counter.w),
+        .int(shape.count), .float(low), .float(high), .uint(stream.key.x), .uint(stream.key.y),
+        .uint(stream.counter.w),
         .uint(stream.counter.z), .uint(stream.counter.y), .buffer(outputs[0].buffer),
       ], elements: shape.count)
   }

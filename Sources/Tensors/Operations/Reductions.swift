@@ -60,7 +60,9 @@ public func mean(_ x: Tensor) throws -> Tensor { try total(x, scale: 1 / Float(m
 /// The sum of all elements times a constant.
 func total(_ x: Tensor, scale: Float) throws -> Tensor {
   let shape = x.shape
-  return try Total(scale: scale)(x).recorded(from: [(x, { try FillFromScalar(shape: shape, constant: scale)($0) })])
+  return try Total(scale: scale)(x).recorded(from: [
+    (x, { try FillFromScalar(shape: shape, constant: scale)($0) })
+  ])
 }
 
 /// scale * (x[0] + x[1] + ...). Up to 64 interleaved groups are summed first, then the groups in order.
@@ -97,10 +99,12 @@ struct Total: Operation {
       x = try Tensor(uninitialized: [groups], on: .openCL(openCL))
       terms = groups
       try openCL.launch(
-        "sum_groups", [.int(count), .int(groups), .buffer(inputs[0].buffer), .buffer(x.buffer)], elements: groups)
+        "sum_groups", [.int(count), .int(groups), .buffer(inputs[0].buffer), .buffer(x.buffer)],
+        elements: groups)
     }
     try openCL.launch(
-      "sum_all", [.int(terms), .float(scale), .buffer(x.buffer), .buffer(outputs[0].buffer)], global: [1], local: [1])
+      "sum_all", [.int(terms), .float(scale), .buffer(x.buffer), .buffer(outputs[0].buffer)], global: [1],
+      local: [1])
   }
 }
 
@@ -124,7 +128,9 @@ struct FillFromScalar: Operation {
 }
 
 /// Sums, or sums of squares, of each sample's elements: (N, ...) to (N). Without gradient.
-public func sampleSums(_ x: Tensor, squared: Bool = false) throws -> Tensor { try RowSums(squared: squared)(x) }
+public func sampleSums(_ x: Tensor, squared: Bool = false) throws -> Tensor {
+  try RowSums(squared: squared)(x)
+}
 
 /// Sums of each row of x seen as (first dimension, the rest).
 struct RowSums: Operation {
@@ -152,7 +158,8 @@ struct RowSums: Operation {
     try openCL.launch(
       "row_sums",
       [
-        .int(rows), .int(inputs[0].shape.count / max(1, rows)), .int(squared ? 1 : 0), .buffer(inputs[0].buffer),
+        .int(rows), .int(inputs[0].shape.count / max(1, rows)), .int(squared ? 1 : 0),
+        .buffer(inputs[0].buffer),
         .buffer(outputs[0].buffer),
       ], elements: rows)
   }

@@ -22,7 +22,8 @@ struct Softmax: Operation {
   let isLogarithm: Bool
 
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
-    try require(inverseTemperature > 0 && inverseTemperature.isFinite, "the temperature is not above 0", inputs)
+    try require(
+      inverseTemperature > 0 && inverseTemperature.isFinite, "the temperature is not above 0", inputs)
     try require(inputs[0].shape.rank == 2 && inputs[0].shape[1] > 0, "needs (N, K)", inputs)
     return [OutputSpec(inputs[0].shape)]
   }
@@ -72,7 +73,8 @@ struct Softmax: Operation {
       try openCL.launch(
         "softmax_gradient",
         [
-          .int(n), .int(k), .float(of.inverseTemperature), .int(of.isLogarithm ? 1 : 0), .buffer(inputs[0].buffer),
+          .int(n), .int(k), .float(of.inverseTemperature), .int(of.isLogarithm ? 1 : 0),
+          .buffer(inputs[0].buffer),
           .buffer(inputs[1].buffer), .buffer(outputs[0].buffer),
         ], elements: n)
     }

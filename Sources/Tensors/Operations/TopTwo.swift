@@ -30,7 +30,8 @@ struct TopTwo: Operation {
 
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
     let columns = needsSecond ? 2 : 1
-    try require(inputs[0].shape.rank == 2 && inputs[0].shape[1] >= columns, "needs (N, K), K >= \(columns)", inputs)
+    try require(
+      inputs[0].shape.rank == 2 && inputs[0].shape[1] >= columns, "needs (N, K), K >= \(columns)", inputs)
     let n: Shape = [inputs[0].shape[0]]
     return [OutputSpec(n, .int32), OutputSpec(n, .int32), OutputSpec(n), OutputSpec(n)]
   }
@@ -55,7 +56,8 @@ struct TopTwo: Operation {
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let n = inputs[0].shape[0]
     try openCL.launch(
-      "top_two", [.int(n), .int(inputs[0].shape[1])] + (inputs + outputs).map { .buffer($0.buffer) }, elements: n)
+      "top_two", [.int(n), .int(inputs[0].shape[1])] + (inputs + outputs).map { .buffer($0.buffer) },
+      elements: n)
   }
 
   /// dy at the largest logit and, for the gap, -dy at the next largest. Inputs: both classes, dy.

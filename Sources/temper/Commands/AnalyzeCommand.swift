@@ -28,7 +28,9 @@ struct AnalyzeCommand: ParsableCommand {
   @Option(help: "Images used of a run's test split, from the first on (default: all).") var limit: Int?
   @Option(help: ArgumentHelp("Folder of the data set's IDX files.", valueName: "folder")) var dataDir: String?
   @Flag(help: "Print JSON.") var json = false
-  @Option(help: ArgumentHelp("Also write comparison.json, comparison.md and both tables there.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp(
+      "Also write comparison.json, comparison.md and both tables there.", valueName: "folder"))
   var out: String?
   @OptionGroup var devices: DeviceOptions
 

@@ -11,7 +11,8 @@ import Training
 /// `temper bench`
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure throughput on a device.", subcommands: [BenchTrainingCommand.self])
+    commandName: "bench", abstract: "Measure throughput on a device.",
+    subcommands: [BenchTrainingCommand.self])
 }
 
 /// `temper bench training`
@@ -54,7 +55,8 @@ struct BenchTrainingCommand: ParsableCommand {
     if json { return try Console.json(report) }
     Console.result(
       String(
-        format: "%@ %@, batch %d: %.1f images/s (p10 %.1f, p90 %.1f, %d steps)", model, method.rawValue, batchSize,
+        format: "%@ %@, batch %d: %.1f images/s (p10 %.1f, p90 %.1f, %d steps)", model, method.rawValue,
+        batchSize,
         report.imagesPerSecond, report.p10, report.p90, report.samples))
   }
 

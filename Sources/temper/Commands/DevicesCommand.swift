@@ -21,7 +21,9 @@ struct DevicesCommand: ParsableCommand {
     let report = Report(choice)
     if json { return try Console.json(report) }
     let cpu = report.cpu
-    Console.result("cpu       \(cpu.name): \(cpu.instructionSet) kernels, \(cpu.threads) threads, \(gigabytes(cpu.memory))")
+    Console.result(
+      "cpu       \(cpu.name): \(cpu.instructionSet) kernels, \(cpu.threads) threads, \(gigabytes(cpu.memory))"
+    )
     for device in report.openCL {
       Console.result(
         """

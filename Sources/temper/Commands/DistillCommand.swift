@@ -21,7 +21,8 @@ struct DistillCommand: ParsableCommand {
       """)
 
   @OptionGroup var training: TrainingOptions
-  @Option(help: ArgumentHelp("The teacher's run folder or .safetensors file.", valueName: "run")) var teacher: String
+  @Option(help: ArgumentHelp("The teacher's run folder or .safetensors file.", valueName: "run")) var teacher:
+    String
   @Flag(help: "Use the teacher's last epoch instead of its best.") var teacherLast = false
   @Option(help: "What is done to the teacher's logits: intact, uniform, permute or reverse.")
   var manipulation = "intact"

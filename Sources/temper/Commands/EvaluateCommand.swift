@@ -92,7 +92,8 @@ struct EvaluationReport: Codable {
   }
 
   init(
-    _ evaluation: RobustEvaluation, _ settings: EvaluationSettings, weights: String, data: String, split: String,
+    _ evaluation: RobustEvaluation, _ settings: EvaluationSettings, weights: String, data: String,
+    split: String,
     device: String
   ) {
     self.weights = weights
@@ -119,6 +120,7 @@ struct EvaluationReport: Codable {
     return clean
       + String(
         format: "\nrobust accuracy %.2f %% under %@ (%@, epsilon %@, %d steps of %g, %d restarts, loss %@)",
-        robustAccuracy * 100, attack, norm, epsilon, steps, stepSize, restarts, losses.joined(separator: " and "))
+        robustAccuracy * 100, attack, norm, epsilon, steps, stepSize, restarts,
+        losses.joined(separator: " and "))
   }
 }

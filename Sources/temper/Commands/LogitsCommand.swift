@@ -31,7 +31,9 @@ struct LogitsCommand: ParsableCommand {
   @OptionGroup var devices: DeviceOptions
 
   func validate() throws {
-    guard (source == nil) != (weights == nil) else { throw ValidationError("Give either a run or --weights.") }
+    guard (source == nil) != (weights == nil) else {
+      throw ValidationError("Give either a run or --weights.")
+    }
     guard out.hasSuffix(".npy") || out.hasSuffix(".safetensors") else {
       throw ValidationError("--out \(out) ends neither in .npy nor in .safetensors.")
     }

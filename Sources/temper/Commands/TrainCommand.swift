@@ -31,7 +31,8 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     guard method != .distill else {
-      throw TemperError(.usage, field: "--method", "distill is a command of its own", remedy: "Use `temper distill`.")
+      throw TemperError(
+        .usage, field: "--method", "distill is a command of its own", remedy: "Use `temper distill`.")
     }
     var configuration = training.configuration(method)
     configuration.norm = norm

@@ -156,19 +156,23 @@ private struct VerifyReport: Encodable {
       largest = max(largest, abs(error))
     }
     let drift = difference == 0 ? 0 : (difference / change).squareRoot()
-    return Drift(tensor: name, drift: drift.isFinite ? drift : .greatestFiniteMagnitude, largestDifference: largest)
+    return Drift(
+      tensor: name, drift: drift.isFinite ? drift : .greatestFiniteMagnitude, largestDifference: largest)
   }
 
   var text: String {
     func mark(_ same: Bool) -> String { same ? "identical" : "DIFFERENT" }
     var lines = [
       "initial weights \(mark(identicalWeights)), images \(mark(identicalImages)), attack starts \(mark(identicalStarts))",
-      "losses " + zip(referenceLosses, losses).map { String(format: "%.5f/%.5f", $0, $1) }.joined(separator: " ")
+      "losses "
+        + zip(referenceLosses, losses).map { String(format: "%.5f/%.5f", $0, $1) }.joined(separator: " ")
         + " (CPU/device)",
     ]
     for tensor in tensors {
       let name = tensor.tensor.padding(toLength: 22, withPad: " ", startingAt: 0)
-      lines.append(String(format: "%@ drift %.2e, largest difference %.2e", name, tensor.drift, tensor.largestDifference))
+      lines.append(
+        String(format: "%@ drift %.2e, largest difference %.2e", name, tensor.drift, tensor.largestDifference)
+      )
     }
     lines.append("\(passed ? "passed" : "FAILED"): tolerance \(tolerance) on \(device)")
     return lines.joined(separator: "\n")

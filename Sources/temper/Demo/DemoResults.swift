@@ -26,7 +26,8 @@ struct DemoResults: Encodable {
   /// The table that the demo prints.
   var markdown: String {
     var lines = [
-      "| Network | Clean accuracy | Robust accuracy | Max logit | Logit gap | Confidence |", "|---|---|---|---|---|---|",
+      "| Network | Clean accuracy | Robust accuracy | Max logit | Logit gap | Confidence |",
+      "|---|---|---|---|---|---|",
     ]
     for row in rows {
       lines.append(
@@ -67,10 +68,12 @@ struct DemoResults: Encodable {
     if let picture {
       try AtomicFile.write(picture, to: folder + "/logits.svg")
     } else {
-      Console.note("note: gnuplot is missing; the page comes without its picture (apt-get install gnuplot-nox).")
+      Console.note(
+        "note: gnuplot is missing; the page comes without its picture (apt-get install gnuplot-nox).")
     }
     let image = picture == nil ? "" : "![Distribution of max logit and logit gap](logits.svg)\n\n"
-    try AtomicFile.write("# Temper demo\n\n\(markdown)\n\n\(image)\(comparisonText)", to: folder + "/README.md")
+    try AtomicFile.write(
+      "# Temper demo\n\n\(markdown)\n\n\(image)\(comparisonText)", to: folder + "/README.md")
     try AtomicFile.write(
       HTMLPage.page(title: "Temper demo", markdown: markdown + "\n\n" + comparisonText, picture: picture),
       to: folder + "/index.html")

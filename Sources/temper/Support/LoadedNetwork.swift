@@ -27,7 +27,8 @@ struct LoadedNetwork {
   func images(_ split: SplitName, data: String?, folder: String?) throws -> ImageDataset {
     guard let name = data ?? metadata["dataset"] else {
       throw TemperError(
-        .usage, field: "--data", "is needed: \(file) does not name its data set", remedy: "Give --data fashion-mnist.")
+        .usage, field: "--data", "is needed: \(file) does not name its data set",
+        remedy: "Give --data fashion-mnist.")
     }
     let seed = UInt64(metadata["seed"] ?? "") ?? 0
     let all = try DatasetSplit.load(name, folder: folder, seed: seed)
