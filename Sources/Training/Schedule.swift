@@ -19,17 +19,17 @@ public enum Schedule: String, Sendable, CaseIterable, Codable {
   public func factor(step: Int, of total: Int) -> Double {
     switch self {
     case .constant: 1
-    case .oneCycle: oneCycleFactor(Double(step), Double(max(1, total - 1)))
+    case .oneCycle: oneCycleFactor(Double(step), Double(total))
     case .cosine: 0.5 * (1 + cos(.pi * Double(step) / Double(max(1, total))))
     case .multiStep: step * 4 >= total * 3 ? 0.01 : step * 2 >= total ? 0.1 : 1
     }
   }
 
-  private func oneCycleFactor(_ step: Double, _ last: Double) -> Double {
+  private func oneCycleFactor(_ step: Double, _ total: Double) -> Double {
     let (first, final) = (1.0 / 25, 1.0 / 250_000)
-    let peak = max(0.3 * last, 1e-9)
-    func anneal(_ a: Double, _ b: Double, _ t: Double) -> Double { b + (a - b) / 2 * (1 + cos(.pi * t)) }
-    return step <= peak
-      ? anneal(first, 1, step / peak) : anneal(1, final, (step - peak) / max(1e-9, last - peak))
+    let (peak, last) = (0.3 * total - 1, total - 1)
+    func anneal(_ a: Double, _ b: Double, _ share: Double) -> Double { b + (a - b) / 2 * (1 + cos(.pi * share)) }
+    if step <= peak { return anneal(first, 1, peak > 0 ? step / peak : 1) }
+    return anneal(1, final, last > peak ? min(1, (step - peak) / (last - peak)) : 1)
   }
 }
