@@ -77,9 +77,9 @@ inline uint4 philox(uint4 c, uint2 k) {
 }
 
 inline uint philox_word(uint index, uint sample, uint epoch, uint purpose, uint seed_low, uint seed_high) {
-  const uint4 block = philox((uint4)(index >> 2, sample, epoch, purpose), (uint2)(seed_low, seed_high));
-  const uint word = index & 3u;
-  return word == 0 ? block.x : word == 1 ? block.y : word == 2 ? block.z : block.w;
+  uint words[4];  // not a choice of components, which Oclgrind 21.10 gets wrong
+  vstore4(philox((uint4)(index >> 2, sample, epoch, purpose), (uint2)(seed_low, seed_high)), 0, words);
+  return words[index & 3u];
 }
 
 // Uniform in [0, 1): a multiple of 2^-24.
