@@ -12,13 +12,14 @@ extension CPU {
       let rowStride = width * g.c
       let rowsPerTask = max(1, min(g.outputHeight, 96 / max(1, g.outputWidth)))
       let rowTasks = (g.outputHeight + rowsPerTask - 1) / rowsPerTask
+      let tile = kernels.tileByRows  // loaded once: each load of a closure counts references
       parallel(g.n * rowTasks) { task in
         let image = x + task / rowTasks * height * rowStride
         let first = task % rowTasks * rowsPerTask
         for panel in 0..<weights.panels {
           for row in first..<min(g.outputHeight, first + rowsPerTask) {
             convolveRow(
-              g, row, image + row * g.stride * rowStride, rowStride, weights, panel,
+              tile, g, row, image + row * g.stride * rowStride, rowStride, weights, panel,
               y + (task / rowTasks * g.outputHeight + row) * g.outputWidth * g.k, epilogue)
           }
         }
@@ -28,7 +29,8 @@ extension CPU {
 
   /// One row of the output; kernel rows that lie in the padding are left out.
   private func convolveRow(
-    _ g: ConvolutionGeometry, _ row: Int, _ x: UnsafePointer<Float>, _ rowStride: Int,
+    _ tile: MicroKernels.Tile, _ g: ConvolutionGeometry, _ row: Int, _ x: UnsafePointer<Float>,
+    _ rowStride: Int,
     _ weights: PackedSegments,
     _ panel: Int, _ y: UnsafeMutablePointer<Float>, _ epilogue: Epilogue
   ) {
@@ -45,7 +47,7 @@ extension CPU {
         pointer: y + pixel * g.k + column, rowStride: g.k, rows: count,
         columns: min(kernels.panelWidth, g.k - column), accumulate: false)
       store(target, end) { pointer, stride, accumulate, bias, relu in
-        kernels.tileByRows(
+        tile(
           count, taps, g.s * g.c, x + pixel * g.stride * g.c, rowStride, g.stride * g.c, panel, pointer,
           stride,
           accumulate, bias, relu)

@@ -81,8 +81,11 @@ struct MaxPool: Operation {
       let (out, width, channels) = (window.output, window.input[2], window.input[3])
       let image = window.input[1] * width * channels
       let isSpread = window.stride >= window.rows && window.stride >= window.columns
+      let isCovered =
+        isSpread && window.stride == window.rows && window.stride == window.columns
+        && window.input[1] % window.rows == 0 && width % window.columns == 0
       cpu.parallel(out[0]) { n in
-        (dx + n * image).update(repeating: 0, count: image)
+        if !isCovered { (dx + n * image).update(repeating: 0, count: image) }
         for row in 0..<out[1] {
           let corner = dx + n * image + row * window.stride * width * channels
           let source = (n * out[1] + row) * out[2] * channels
