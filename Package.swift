@@ -90,6 +90,6 @@ let package = Package(
     .testTarget(name: "AttacksTests", dependencies: ["Attacks", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "TestSupport"]),
-    .testTarget(name: "CommandTests", dependencies: ["TestSupport", "FileFormats", "temper"]),
+    .testTarget(name: "CommandTests", dependencies: ["TestSupport", "FileFormats", "Devices", "temper"]),
   ] + wideKernels
 )

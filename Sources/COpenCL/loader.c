@@ -13,13 +13,14 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void load(void) {
   void *library = RTLD_DEFAULT;
   if (!dlsym(RTLD_DEFAULT, "clGetPlatformIDs")) {
+    const char *chosen = getenv("TEMPER_LIBOPENCL");
     const char *const names[] = {
-      getenv("TEMPER_LIBOPENCL"), "libOpenCL.so.1", "libOpenCL.so",
+      chosen ? chosen : "libOpenCL.so.1", "libOpenCL.so",
       "/System/Library/Frameworks/OpenCL.framework/OpenCL",
     };
+    size_t count = chosen ? 1 : sizeof names / sizeof *names;
     library = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !library; i++)
-      if (names[i]) library = dlopen(names[i], RTLD_NOW | RTLD_GLOBAL);
+    for (size_t i = 0; i < count && !library; i++) library = dlopen(names[i], RTLD_NOW | RTLD_GLOBAL);
     if (!library) {
       const char *error = dlerror();
       snprintf(failure, sizeof failure, "%s", error ? error : "libOpenCL.so.1 was not found");

@@ -20,11 +20,14 @@ public struct ArrayDataset: BatchSource {
 
   /// Reads images (N, C, H, W), or (N, H, W) for one channel, as PyTorch saves them.
   /// - Parameters:
-  ///   - labels: class indices, or nil when they are not needed.
+  ///   - labelFile: class indices, or nil when they are not needed.
+  ///   - extents: channels, height and width that images must have.
   ///   - classes: number of classes that labels must be below.
   /// - Throws: `.badData` naming the file and the first wrong value, for NaN, pixels outside [0, 1], or labels
   ///   out of range.
-  public init(imageFile: String, labelFile: String? = nil, classes: Int, on device: Device) throws {
+  public init(
+    imageFile: String, labelFile: String? = nil, extents: [Int]? = nil, classes: Int, on device: Device
+  ) throws {
     let array = try NpyArray(contentsOf: imageFile)
     guard array.shape.count == 4 || array.shape.count == 3 else {
       throw TemperError(
@@ -34,6 +37,12 @@ public struct ArrayDataset: BatchSource {
     let shape = array.shape.count == 4 ? array.shape : [array.shape[0], 1, array.shape[1], array.shape[2]]
     guard shape.allSatisfy({ $0 > 0 }) else {
       throw TemperError(.badData, file: imageFile, field: "shape", "is \(array.shape): there are no images")
+    }
+    if let extents, Array(shape[1...]) != extents {
+      throw TemperError(
+        .badData, file: imageFile, field: "shape",
+        "is \(array.shape); the network takes (N, C, H, W) of \(extents)",
+        remedy: "Use images of that size, or a network trained on images of this one.")
     }
     (channels, height, width) = (shape[1], shape[2], shape[3])
     images = try Self.channelsLast(Self.checked(try array.floats(), imageFile), shape)

@@ -50,7 +50,8 @@ public struct TemperError: Error, CustomStringConvertible, Equatable, Sendable {
 
   /// One line: file, field, message and remedy.
   public var description: String {
-    let place = [file, field].compactMap { $0 }.joined(separator: ": ")
-    return (place.isEmpty ? message : "\(place): \(message)") + (remedy.map { " \($0)" } ?? "")
+    let sentence = [file, field, message].compactMap { $0 }.joined(separator: ": ")
+    let isEnded = sentence.last.map { ".!?".contains($0) } ?? true
+    return sentence + (isEnded ? "" : ".") + (remedy.map { " \($0)" } ?? "")
   }
 }

@@ -42,6 +42,9 @@ public struct NetworkDescription: Sendable, Equatable {
     self.normalization = normalization
   }
 
+  /// Channels, height and width, as the images of PyTorch have them.
+  public var extents: [Int] { [channels, height, width] }
+
   func check(_ images: Shape) throws {
     guard images.rank == 4, images[1] == height, images[2] == width, images[3] == channels else {
       throw TemperError(

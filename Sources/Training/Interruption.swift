@@ -14,6 +14,12 @@ public enum Interruption {
 
   /// Takes over both signals. A second one ends the process at once.
   public static func catchSignals() {
+    // A parent that blocks them hands that down.
+    var both = sigset_t()
+    sigemptyset(&both)
+    sigaddset(&both, SIGINT)
+    sigaddset(&both, SIGTERM)
+    pthread_sigmask(SIG_UNBLOCK, &both, nil)
     for number in [SIGINT, SIGTERM] {
       signal(number) { number in
         Interruption.request()

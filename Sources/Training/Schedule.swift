@@ -28,7 +28,9 @@ public enum Schedule: String, Sendable, CaseIterable, Codable {
   private func oneCycleFactor(_ step: Double, _ total: Double) -> Double {
     let (first, final) = (1.0 / 25, 1.0 / 250_000)
     let (peak, last) = (0.3 * total - 1, total - 1)
-    func anneal(_ a: Double, _ b: Double, _ share: Double) -> Double { b + (a - b) / 2 * (1 + cos(.pi * share)) }
+    func anneal(_ a: Double, _ b: Double, _ share: Double) -> Double {
+      b + (a - b) / 2 * (1 + cos(.pi * share))
+    }
     if step <= peak { return anneal(first, 1, peak > 0 ? step / peak : 1) }
     return anneal(1, final, last > peak ? min(1, (step - peak) / (last - peak)) : 1)
   }

@@ -53,8 +53,9 @@ public final class Trainer {
       guard progress.configuration == yaml else { throw otherSettings() }
     } else if folder.exists(folder.configuration) {
       let existing = String(decoding: try InputFile.read(folder.configuration), as: UTF8.self)
-      guard existing == yaml else { throw otherSettings() }
-      if folder.isComplete { return }
+      if existing == yaml, folder.isComplete { return }
+      // A run that failed before its first epoch ended left nothing to lose.
+      guard existing == yaml || !folder.exists(folder.last) else { throw otherSettings() }
     }
     progress.configuration = yaml
     try AtomicFile.write(yaml, to: folder.configuration)
@@ -103,8 +104,8 @@ public final class Trainer {
       guard value.isFinite else {
         throw TemperError(
           .nonFiniteLoss, file: folder.path, field: "loss",
-          "is \(value) in epoch \(progress.epoch + 1), near batch \(progress.batch)",
-          remedy: "Choose a smaller --lr; \(folder.last) keeps the last finished epoch.")
+          "is \(value.isNaN ? "NaN" : "infinite") in epoch \(progress.epoch + 1), near batch \(progress.batch)",
+          remedy: "Choose a smaller --lr.")
       }
       progress.lossSum += value * Double(images)
       progress.images += images

@@ -35,6 +35,8 @@ struct Temper: ParsableCommand {
 
   /// Runs the command of the arguments and ends with the exit code that the errors document.
   static func main() {
+    // Beyond `ulimit -f` writes then fail with an error instead of ending the process.
+    signal(SIGXFSZ, SIG_IGN)
     do {
       var command = try parseAsRoot()
       try command.run()

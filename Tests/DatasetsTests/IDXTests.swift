@@ -8,7 +8,8 @@ import Testing
 @Suite struct IDXTests {
   /// An IDX file: magic number, extents, bytes.
   private func file(_ magic: UInt32, _ extents: [UInt32], _ bytes: [UInt8]) -> [UInt8] {
-    ([magic] + extents).flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) } } + bytes
+    ([magic] + extents).flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) } }
+      + bytes
   }
 
   private var images: [UInt8] { file(0x803, [3, 2, 4], (0..<24).map { UInt8($0 * 10) }) }
@@ -84,7 +85,8 @@ import Testing
       #expect(error(images + [0], folder)?.description.contains("goes on after") == true)
       #expect(error(file(0x803, [0, 28, 28], []), folder)?.kind == .badData)
       #expect(error(file(0x803, [.max, .max, .max], []), folder)?.kind == .badData)
-      #expect(error(file(0x803, [60_000, 28, 28], [1, 2]), folder)?.description.contains("truncated") == true)
+      #expect(
+        error(file(0x803, [60_000, 28, 28], [1, 2]), folder)?.description.contains("truncated") == true)
       #expect(error(Array("<!doctype html>".utf8), folder)?.description.contains("no IDX file") == true)
       #expect(throws: TemperError.self) { try IDX.images(folder + "/none") }
     }
@@ -101,7 +103,8 @@ import Testing
   @Test func labelsMustFit() throws {
     #expect(throws: TemperError.self) {
       try ImageDataset(
-        name: "x", height: 1, width: 1, channels: 1, images: [1, 2, 3], labels: [0, 1], classNames: ["a", "b"])
+        name: "x", height: 1, width: 1, channels: 1, images: [1, 2, 3], labels: [0, 1],
+        classNames: ["a", "b"])
     }
     let error = #expect(throws: TemperError.self) {
       try ImageDataset(
@@ -137,12 +140,15 @@ import Testing
 
   private static let debian = "/usr/share/datasets/fashion-mnist"
 
-  @Test(.enabled(if: FileManager.default.fileExists(atPath: debian), "dataset-fashion-mnist is not installed"))
+  @Test(
+    .enabled(if: FileManager.default.fileExists(atPath: debian), "dataset-fashion-mnist is not installed"))
   func fashionMNISTIsWhole() throws {
     let (train, test) = try DatasetCatalog.load("fashion-mnist", folder: Self.debian)
     #expect(train.count == 60_000 && test.count == 10_000 && train.height == 28 && train.width == 28)
     for c in 0..<10 {
-      #expect(train.labels.lazy.filter { $0 == c }.count == 6000 && test.labels.lazy.filter { $0 == c }.count == 1000)
+      #expect(
+        train.labels.lazy.filter { $0 == c }.count == 6000
+          && test.labels.lazy.filter { $0 == c }.count == 1000)
     }
   }
 }
@@ -184,7 +190,8 @@ import Testing
         var wrong = pixels
         wrong[5] = value
         let error = #expect(throws: TemperError.self) { try load([2, 3, 2, 2], wrong) }
-        #expect(error?.kind == .badData && error?.field == "pixel 5" && error?.remedy?.contains(remedy) == true)
+        #expect(
+          error?.kind == .badData && error?.field == "pixel 5" && error?.remedy?.contains(remedy) == true)
       }
       #expect(throws: TemperError.self) { try load([24], pixels) }
       #expect(throws: TemperError.self) { try load([2, 3, 2, 2], pixels, labels: [1]) }

@@ -65,7 +65,8 @@ import Testing
     let hasGPU = OpenCLDeviceInfo.all.contains { $0.kind == .gpu }
     #expect(try DeviceChoice("auto").device.isGPU == hasGPU)
     if !hasGPU {
-      #expect((#expect(throws: TemperError.self) { try DeviceChoice("auto", requireGPU: true) })?.exitCode == 69)
+      #expect(
+        (#expect(throws: TemperError.self) { try DeviceChoice("auto", requireGPU: true) })?.exitCode == 69)
     }
   }
 
@@ -99,7 +100,9 @@ import Testing
     #expect(counter.total.load(ordering: .relaxed) == 40)
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<4 {
-        group.addTask { for _ in 0..<200 { cpu.parallel(6) { _ in counter.total.add(1, ordering: .relaxed) } } }
+        group.addTask {
+          for _ in 0..<200 { cpu.parallel(6) { _ in counter.total.add(1, ordering: .relaxed) } }
+        }
       }
     }
     #expect(counter.total.load(ordering: .relaxed) == 40 + 4 * 200 * 6)

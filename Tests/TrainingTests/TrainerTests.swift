@@ -35,13 +35,15 @@ struct SmallRun {
       }
     }
     return try ImageDataset(
-      name: "synthetic", height: 8, width: 8, channels: 1, images: pixels, labels: (0..<count).map { Int32($0 % 4) },
+      name: "synthetic", height: 8, width: 8, channels: 1, images: pixels,
+      labels: (0..<count).map { Int32($0 % 4) },
       classNames: ["a", "b", "c", "d"])
   }
 
   func network(on device: Device) throws -> any Network {
     try ModelCatalog.make(
-      NetworkDescription(model: "mlp", height: 8, width: 8, channels: 1, classes: 4), seed: configuration.seed,
+      NetworkDescription(model: "mlp", height: 8, width: 8, channels: 1, classes: 4),
+      seed: configuration.seed,
       on: device)
   }
 
@@ -97,7 +99,8 @@ private final class StoppingObjective: Objective {
         #expect(error?.kind == .interrupted)
         #expect(FileManager.default.fileExists(atPath: parts + "/checkpoint.safetensors"))
         try run.train(parts)
-        #expect(try SmallRun.weights(parts) == SmallRun.weights(folder + "/whole"), "stopped after batch \(stop)")
+        #expect(
+          try SmallRun.weights(parts) == SmallRun.weights(folder + "/whole"), "stopped after batch \(stop)")
         #expect(!FileManager.default.fileExists(atPath: parts + "/checkpoint.safetensors"))
       }
     }
@@ -120,7 +123,8 @@ private final class StoppingObjective: Objective {
       run.configuration.epochs = 6
       run.configuration.augmentation = .none
       try run.train(folder + "/run", on: device)
-      let lines = try String(contentsOfFile: folder + "/run/metrics.csv", encoding: .utf8).split(separator: "\n")
+      let lines = try String(contentsOfFile: folder + "/run/metrics.csv", encoding: .utf8).split(
+        separator: "\n")
       #expect(lines.count == 7)
       let accuracy = Double(lines[6].split(separator: ",", omittingEmptySubsequences: false)[3])!
       #expect(accuracy > 0.9, "validation accuracy \(accuracy); chance is 0.25")
@@ -173,7 +177,8 @@ private final class StoppingObjective: Objective {
     // torch.optim.lr_scheduler.OneCycleLR(max_lr=1, total_steps=11) of PyTorch 2.15.
     let expected = [
       0.040000000000000036, 0.4223411137347358, 0.9602614247226174, 0.9797465678213015, 0.8844757247686303,
-      0.7260870492975283, 0.5305827080875998, 0.3300580289872949, 0.15743251279950787, 0.041045543206290856, 4e-06,
+      0.7260870492975283, 0.5305827080875998, 0.3300580289872949, 0.15743251279950787, 0.041045543206290856,
+      4e-06,
     ]
     for (step, factor) in expected.enumerated() {
       #expect(abs(Schedule.oneCycle.factor(step: step, of: 11) - factor) < 1e-9, "step \(step)")
@@ -182,8 +187,13 @@ private final class StoppingObjective: Objective {
 
   @Test func theOthersAreWhatTheySay() {
     #expect(Schedule.constant.factor(step: 9, of: 10) == 1)
-    #expect(Schedule.cosine.factor(step: 0, of: 10) == 1 && abs(Schedule.cosine.factor(step: 5, of: 10) - 0.5) < 1e-12)
-    #expect([0, 49, 50, 74, 75, 99].map { Schedule.multiStep.factor(step: $0, of: 100) } == [1, 1, 0.1, 0.1, 0.01, 0.01])
+    #expect(
+      Schedule.cosine.factor(step: 0, of: 10) == 1
+        && abs(Schedule.cosine.factor(step: 5, of: 10) - 0.5) < 1e-12)
+    #expect(
+      [0, 49, 50, 74, 75, 99].map { Schedule.multiStep.factor(step: $0, of: 100) } == [
+        1, 1, 0.1, 0.1, 0.01, 0.01,
+      ])
     #expect(Schedule.oneCycle.factor(step: 0, of: 1).isFinite)
   }
 }

@@ -1,9 +1,9 @@
 import COpenCL
 
 /// Facts about one OpenCL device, as its driver reports them.
-public struct OpenCLDeviceInfo: Sendable, Codable, Equatable {
+public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
   /// The kinds of device that OpenCL knows.
-  public enum Kind: String, Sendable, Codable { case gpu, cpu, accelerator, other }
+  public enum Kind: String, Sendable, Encodable { case gpu, cpu, accelerator, other }
 
   /// Position among all OpenCL devices of this machine: the 1 of `--device opencl:1`.
   public let index: Int
@@ -49,12 +49,6 @@ public struct OpenCLDeviceInfo: Sendable, Codable, Equatable {
     case maximumWorkGroup = "maximum_work_group"
     case maximumAllocation = "maximum_allocation_bytes"
     case viewAlignment = "alignment_bytes"
-  }
-
-  /// Devices come from the driver, never from a file: this always throws.
-  public init(from decoder: any Decoder) throws {
-    throw DecodingError.dataCorrupted(
-      .init(codingPath: [], debugDescription: "devices are not read from files"))
   }
 
   init(api: TemperOpenCL, index: Int, platform: cl_platform_id, id: cl_device_id) {

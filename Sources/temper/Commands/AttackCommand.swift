@@ -41,7 +41,8 @@ struct AttackCommand: ParsableCommand {
     let device = try devices.open()
     let network = try LoadedNetwork(weights: weights, model: model, on: device).network
     let source = try ArrayDataset(
-      imageFile: images, labelFile: labels, classes: network.description.classes, on: device)
+      imageFile: images, labelFile: labels, extents: network.description.extents,
+      classes: network.description.classes, on: device)
     var perturbed: [Float] = []
     for range in source.ranges(of: batchSize) {
       perturbed += try worst(try source.batch(range), network, try settings.attacks())

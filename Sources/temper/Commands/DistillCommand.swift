@@ -26,7 +26,7 @@ struct DistillCommand: ParsableCommand {
   @Flag(help: "Use the teacher's last epoch instead of its best.") var teacherLast = false
   @Option(help: "What is done to the teacher's logits: intact, uniform, permute or reverse.")
   var manipulation = "intact"
-  @Option(help: "Softmax temperature T, above 0.") var temperature: Float = 4
+  @Option(parsing: .unconditional, help: "Softmax temperature T, above 0.") var temperature: Float = 4
   @OptionGroup var devices: DeviceOptions
 
   func run() throws {

@@ -23,7 +23,7 @@ struct LogitsCommand: ParsableCommand {
   @Option(help: "Images, .npy (N, C, H, W) in [0, 1], instead of a data set.") var images: String?
   @Option(help: "Their labels, .npy.") var labels: String?
   @Option(help: "train, validation or test.") var split = SplitName.test
-  @Option(help: "Images used, from the first on (default: all).") var limit: Int?
+  @Option(parsing: .unconditional, help: "Images used, from the first on (default: all).") var limit: Int?
   @Option(help: "Data set (default: the one trained on).") var data: String?
   @Option(help: ArgumentHelp("Folder of the data set's IDX files.", valueName: "folder")) var dataDir: String?
   @Option(help: "Where to write, .safetensors or .npy.") var out: String
@@ -53,7 +53,8 @@ struct LogitsCommand: ParsableCommand {
     if let images {
       provenance["images"] = images
       let arrays = try ArrayDataset(
-        imageFile: images, labelFile: labels, classes: loaded.network.description.classes, on: device)
+        imageFile: images, labelFile: labels, extents: loaded.network.description.extents,
+        classes: loaded.network.description.classes, on: device)
       table = try LogitTable(
         of: loaded.network, over: arrays, hasLabels: labels != nil, limit: limit, provenance: provenance,
         progress: progress)

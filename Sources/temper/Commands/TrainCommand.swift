@@ -23,9 +23,12 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "standard or pgd (adversarial training on PGD images).")
   var method = TrainingConfiguration.Method.standard
   @Option(help: "Norm of the attack: linf or l2.") var norm = "linf"
-  @Option(help: "Radius of the attack in pixel units of [0, 1], such as 0.1 or 8/255.") var epsilon = "0.1"
-  @Option(help: "Steps of the attack.") var steps = 7
-  @Option(help: "Step size of the attack in pixel units.") var stepSize: Float = 0.025
+  @Option(
+    parsing: .unconditional, help: "Radius of the attack in pixel units of [0, 1], such as 0.1 or 8/255.")
+  var epsilon = "0.1"
+  @Option(parsing: .unconditional, help: "Steps of the attack.") var steps = 7
+  @Option(parsing: .unconditional, help: "Step size of the attack in pixel units.") var stepSize: Float =
+    0.025
   @Option(help: "Share of the target that is spread over all classes.") var labelSmoothing: Float = 0
   @OptionGroup var devices: DeviceOptions
 

@@ -16,10 +16,13 @@ struct AttackOptions: ParsableArguments {
 
   @Option(help: "Attack: none, fgsm or pgd.") var attack = EvaluationSettings.Kind.pgd
   @Option(help: "Norm: linf or l2.") var norm = Norm.linf
-  @Option(help: "Radius in pixel units of [0, 1], such as 0.1 or 8/255.") var epsilon = "0.1"
-  @Option(help: "Steps of PGD.") var steps = 20
-  @Option(help: "Step size in pixel units (default: a quarter of epsilon).") var stepSize: Float?
-  @Option(help: "Runs of PGD from different starts; a sample must survive all.") var restarts = 1
+  @Option(parsing: .unconditional, help: "Radius in pixel units of [0, 1], such as 0.1 or 8/255.")
+  var epsilon = "0.1"
+  @Option(parsing: .unconditional, help: "Steps of PGD.") var steps = 20
+  @Option(parsing: .unconditional, help: "Step size in pixel units (default: a quarter of epsilon).")
+  var stepSize: Float?
+  @Option(parsing: .unconditional, help: "Runs of PGD from different starts; a sample must survive all.")
+  var restarts = 1
   @Option(help: "What PGD maximises: ce, margin, or worst for both.") var loss = Loss.ce
   @Flag(inversion: .prefixedNo, help: "Start PGD at random points of the ball.") var randomStart = true
   @Option(help: "Seed of the random starts.") var seed: UInt64 = 0

@@ -11,18 +11,18 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Data set: fashion-mnist or mnist.") var data = "fashion-mnist"
   @Option(help: ArgumentHelp("Folder of the data set's IDX files.", valueName: "folder")) var dataDir: String?
   @Option(help: "Network: small-cnn or mlp.") var model = "small-cnn"
-  @Option(help: "Passes over the training images.") var epochs = 4
-  @Option(help: "Images per step.") var batchSize = 128
+  @Option(parsing: .unconditional, help: "Passes over the training images.") var epochs = 4
+  @Option(parsing: .unconditional, help: "Images per step.") var batchSize = 128
   @Option(help: "Optimizer: sgd or adamw.") var optimizer = TrainingConfiguration.OptimizerName.sgd
-  @Option(help: "Base (peak) learning rate.") var lr = 0.1
-  @Option(help: "Momentum of SGD.") var momentum: Float = 0.9
+  @Option(parsing: .unconditional, help: "Base (peak) learning rate.") var lr = 0.1
+  @Option(parsing: .unconditional, help: "Momentum of SGD.") var momentum: Float = 0.9
   @Flag(help: "Nesterov momentum.") var nesterov = false
-  @Option(help: "Weight decay.") var weightDecay: Float = 5e-4
+  @Option(parsing: .unconditional, help: "Weight decay.") var weightDecay: Float = 5e-4
   @Option(help: "Learning rate over time: constant, one-cycle, cosine or multi-step.")
   var schedule = Schedule.oneCycle
   @Option(help: "Augmentation: none or crop-flip.") var augmentation = TrainingConfiguration.Augmentation.none
   @Option(help: "Seed of weights, split, order, augmentation and attacks.") var seed: UInt64 = 0
-  @Option(help: "Training images used (default: all).") var limit: Int?
+  @Option(parsing: .unconditional, help: "Training images used (default: all).") var limit: Int?
   @Option(help: ArgumentHelp("The run folder; the same command resumes a stopped run.", valueName: "run"))
   var out: String
 

@@ -1,0 +1,161 @@
+import FileFormats
+import Foundation
+import TestSupport
+import Testing
+
+/// Commands on weights and arrays of any origin: `logits`, `attack`, `analyze`, with fixtures made by PyTorch.
+@Suite(.enabled(if: !isUnderOclgrind)) struct ArrayTests {
+  private let network = ["--weights", fixture("small_cnn.safetensors"), "--model", "small-cnn"]
+  private let images = ["--images", fixture("small_cnn_images.npy")]
+  private let labels = ["--labels", fixture("small_cnn_labels.npy")]
+  private let pgd = ["--epsilon", "0.1", "--steps", "7", "--step-size", "0.025", "--no-random-start"]
+
+  private func expected(_ name: String) throws -> [Float] {
+    try Safetensors(contentsOf: fixture("small_cnn_case.safetensors")).floats(name).values
+  }
+
+  private func read(_ path: String) throws -> NpyArray { try NpyArray(contentsOf: path) }
+
+  @Test(arguments: deviceNames) func logitsAreThoseOfPyTorch(device: String) throws {
+    try withTemporaryFolder { folder in
+      let out = folder + "/l.npy"
+      let outcome = try temper(["logits"] + network + images + ["--out", out, "--device", device])
+      #expect(outcome.code == 0, "\(outcome.messages)")
+      #expect(try read(out).shape == [8, 10])
+      for (a, b) in zip(try read(out).floats(), try expected("logits")) { #expect(abs(a - b) < 1e-4) }
+    }
+  }
+
+  @Test(arguments: deviceNames) func attacksAreThoseOfPyTorch(device: String) throws {
+    try withTemporaryFolder { folder in
+      for (name, more) in [("pgd_linf", ["--attack", "pgd"] + pgd), ("fgsm", ["--attack", "fgsm"])] {
+        let out = "\(folder)/\(name).npy"
+        let outcome = try temper(
+          ["attack"] + network + images + labels + more + ["--out", out, "--device", device])
+        #expect(outcome.code == 0, "\(outcome.messages)")
+        #expect(try read(out).shape == [8, 1, 28, 28])
+        let reference = try expected(name)
+        let equal = zip(try read(out).floats(), reference).lazy.filter { abs($0 - $1) < 1e-5 }.count
+        #expect(Double(equal) / Double(reference.count) >= 0.999, "\(name)")
+      }
+    }
+  }
+
+  @Test func tablesAreAnalysed() throws {
+    try withTemporaryFolder { folder in
+      let (a, b) = (folder + "/a.safetensors", folder + "/b.npy")
+      #expect(try temper(["logits"] + network + images + labels + ["--out", a, "--device", "cpu"]).code == 0)
+      let halved = try Safetensors(contentsOf: a).floats("logits").values.map { $0 / 2 }
+      try NpyArray(shape: [8, 10], .float32(halved)).write(to: b)
+      let analyze = ["analyze", "--standard", a, "--robust", b] + labels
+      let report = try temper(analyze + ["--json"]).json()
+      let all = try #require(report["all"] as? [String: Any])
+      #expect(all["sample_count"] as? Int == 8)
+      let gap = try #require((all["measures"] as? [String: Any])?["logit_gap"] as? [String: Any])
+      let means = ["standard", "robust"].compactMap { (gap[$0] as? [String: Any])?["mean"] as? Double }
+      #expect(means.count == 2 && abs(means[0] / means[1] - 2) < 1e-5, "halved logits have half the gap")
+      let out = folder + "/comparison"
+      #expect(try temper(analyze + ["--out", out]).output.contains("|"))
+      #expect(
+        try files(out) == [
+          "comparison.json", "comparison.md", "robust-logits.safetensors", "standard-logits.safetensors",
+        ])
+    }
+  }
+
+  @Test func wrongArraysAreRefused() throws {
+    try withTemporaryFolder { folder in
+      let out = ["--out", folder + "/out.npy", "--device", "cpu"]
+      func saved(_ name: String, _ shape: [Int], _ elements: NpyArray.Elements) throws -> String {
+        try NpyArray(shape: shape, elements).write(to: "\(folder)/\(name).npy")
+        return "\(folder)/\(name).npy"
+      }
+      func pixels(_ change: Float) -> [Float] { (0..<784).map { $0 == 5 ? change : 0.5 } }
+      let good = try saved("good", [1, 1, 28, 28], .float32(pixels(0)))
+      let cases: [(String, [String])] = [
+        (try saved("nan", [1, 1, 28, 28], .float32(pixels(.nan))), ["pixel 5", "NaN"]),
+        (try saved("bytes", [1, 1, 28, 28], .float32(pixels(255))), ["pixel 5", "255"]),
+        (try saved("normalised", [1, 1, 28, 28], .float32(pixels(-0.5))), ["pixel 5", "normalisation"]),
+        (try saved("integers", [1, 1, 28, 28], .uint8([UInt8](repeating: 1, count: 784))), ["integers"]),
+        (try saved("flat", [784], .float32(pixels(0))), ["shape", "(N, C, H, W)"]),
+        (try saved("channels", [1, 3, 16, 16], .float32([Float](repeating: 0, count: 768))), ["3"]),
+        (try saved("none", [0, 1, 28, 28], .float32([])), ["no images"]),
+      ]
+      for (file, words) in cases {
+        try expectFailure(65, [file] + words, ["logits"] + network + ["--images", file] + out)
+      }
+      try expectFailure(66, ["none.npz"], ["logits"] + network + ["--images", folder + "/none.npz"] + out)
+      let attack = ["attack"] + network + ["--images", good] + out + ["--labels"]
+      let far = try saved("far", [1], .int64([10]))
+      try expectFailure(65, [far, "label 0", "10", "0 to 9"], attack + [far])
+      let many = try saved("many", [2], .int64([1, 2]))
+      try expectFailure(65, [many, "2 labels for 1"], attack + [many])
+      try expectFailure(65, [good, "integers"], attack + [good])
+      #expect(try !files(folder).contains("out.npy"))
+    }
+  }
+
+  /// Files cut short, prolonged, or of another format.
+  @Test func damagedFilesAreRefused() throws {
+    try withTemporaryFolder { folder in
+      let tail = ["--out", folder + "/out.npy", "--device", "cpu"]
+      func damaged(_ name: String, _ bytes: [UInt8]) throws -> String {
+        try AtomicFile.write(bytes, to: "\(folder)/\(name)")
+        return "\(folder)/\(name)"
+      }
+      let weights = try InputFile.read(fixture("small_cnn.safetensors"))
+      let array = try InputFile.read(fixture("small_cnn_images.npy"))
+      for (name, bytes) in [
+        ("cut.safetensors", Array(weights.dropLast(100))), ("long.safetensors", weights + [0, 0]),
+        ("swapped.safetensors", array), ("empty.safetensors", []),
+        ("page.safetensors", Array("<!DOCTYPE html><html>Not found</html>".utf8)),
+      ] {
+        let file = try damaged(name, bytes)
+        try expectFailure(
+          65, [file], ["logits", "--weights", file, "--model", "small-cnn"] + images + tail)
+      }
+      for (name, bytes) in [
+        ("cut.npy", Array(array.dropLast(10))), ("long.npy", array + [1]), ("swapped.npy", weights),
+        ("empty.npy", []),
+      ] {
+        let file = try damaged(name, bytes)
+        try expectFailure(65, [file], ["logits"] + network + ["--images", file] + tail)
+      }
+      let mlp = fixture("mlp.safetensors")
+      try expectFailure(
+        65, [mlp, "features.0.weight", "--model"],
+        ["logits", "--weights", mlp, "--model", "small-cnn"] + images + tail)
+      try expectFailure(
+        64, ["vgg", "small-cnn"], ["logits", "--weights", mlp, "--model", "vgg"] + images + tail)
+      try expectFailure(65, [mlp, "--model"], ["logits", "--weights", mlp] + images + tail)
+      try expectFailure(
+        74, [folder + "/none/out.npy"],
+        ["logits"] + network + images + ["--out", folder + "/none/out.npy", "--device", "cpu"])
+      #expect(try !files(folder).contains("out.npy"))
+    }
+  }
+
+  @Test func wrongTablesAreRefused() throws {
+    try withTemporaryFolder { folder in
+      func saved(_ name: String, _ shape: [Int], _ values: [Float]) throws -> String {
+        try NpyArray(shape: shape, .float32(values)).write(to: "\(folder)/\(name).npy")
+        return "\(folder)/\(name).npy"
+      }
+      let a = try saved("a", [2, 3], [1, 2, 3, 4, 5, 6])
+      let fewer = try saved("fewer", [1, 3], [1, 2, 3])
+      let infinite = try saved("infinite", [2, 3], [1, 2, .infinity, 4, 5, 6])
+      for wrong in [fewer, infinite] {
+        try expectFailure(65, [], ["analyze", "--standard", a, "--robust", wrong])
+      }
+      let probabilities = try saved("p", [2, 2], [0.25, 0.75, 0.5, 0.5])
+      let outcome = try temper(["analyze", "--standard", probabilities, "--robust", probabilities])
+      #expect(outcome.messages.contains("probabilities"))
+    }
+  }
+}
+
+/// The CPU, and OpenCL where there is a device.
+let deviceNames: [String] = {
+  let hasOpenCL = devicesUnderTest.contains { if case .openCL = $0 { true } else { false } }
+  return ["cpu"] + (hasOpenCL ? ["opencl"] : [])
+}()
