@@ -23,6 +23,12 @@ public struct Tensor {
   /// How the tensor was made, when a gradient through it is wanted.
   package var node: TapeNode?
 
+  /// Whether the elements are the output of a ReLU. What makes a gradient by such a tensor applies the ReLU's
+  /// own gradient (0 where an element is not positive) in the same pass; see ``maskedBy``.
+  package var isRectified = false
+  /// Of a gradient: the ReLU's output whose gradient has been applied to it already.
+  package var maskedBy: Buffer?
+
   /// The device that holds the elements.
   public var device: Device { buffer.device }
 
@@ -98,8 +104,10 @@ public struct Tensor {
       throw TemperError(.internal, "\(self.shape) cannot be reshaped to \(shape)")
     }
     let old = self.shape
-    return Tensor(shape: shape, elementType: elementType, buffer: buffer)
-      .recorded(from: [(self, { gradient in try gradient.reshaped(old) })])
+    var result = Tensor(shape: shape, elementType: elementType, buffer: buffer)
+    result.isRectified = isRectified
+    result.maskedBy = maskedBy
+    return result.recorded(from: [(self, { gradient in try gradient.reshaped(old) })])
   }
 
   /// Each sample's elements in one row: (N, ...) becomes (N, product of the rest).

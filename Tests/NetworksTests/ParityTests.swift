@@ -32,8 +32,35 @@ import Testing
     return zip(a, b).map { abs($0 - $1) }.max()! / scale
   }
 
+  /// Under direct convolutions: in the flat background of a clean image the four values of a pool's window are
+  /// equal but for rounding, which decides where the gradient goes.
   @Test(arguments: devicesUnderTest, models)
   func logitsAndGradientsAreThose(device: Device, model: (String, String)) throws {
+    try ConvolutionAlgorithm.$forced.withValue(.direct) { try compareWithPyTorch(device, model) }
+  }
+
+  /// Winograd's algorithm against direct convolutions on images without flat regions.
+  @Test func winogradAgreesWithDirectConvolutions() throws {
+    let (network, _, images, labels) = try Self.load("small-cnn", "small_cnn", on: .cpu(.shared))
+    var random = Seeded(5)
+    let noisy = zip(try images.floats(), random.floats(images.shape.count, in: 0...0.1)).map {
+      min(1, $0 + $1)
+    }
+    let x = try Tensor(noisy, shape: images.shape, on: images.device)
+    let results = try ConvolutionAlgorithm.allCases.map { algorithm in
+      try ConvolutionAlgorithm.$forced.withValue(algorithm) {
+        let byImages = try valueWithGradient(at: x) { try crossEntropy(try network($0), labels) }.gradient
+        let byWeights = try valueWithGradients(at: network.parameters) {
+          try crossEntropy(try network(x, mode: .training), labels)
+        }.gradients
+        return try [network(x).floats(), byImages.floats()] + byWeights.map { try $0.floats() }
+      }
+    }
+    #expect(results[0] != results[1], "both ran the same algorithm")
+    for (direct, winograd) in zip(results[0], results[1]) { #expect(relativeError(winograd, direct) < 1e-4) }
+  }
+
+  private func compareWithPyTorch(_ device: Device, _ model: (String, String)) throws {
     let (network, file, images, labels) = try Self.load(model.0, model.1, on: device)
     let expected = try file.floats("logits").values
     for (a, b) in zip(try network(images).floats(), expected) { #expect(abs(a - b) < 1e-4) }

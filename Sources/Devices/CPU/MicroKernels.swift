@@ -17,71 +17,101 @@ public enum InstructionSet: String, CaseIterable, Comparable, Sendable {
 
 /// The inner loops of one instruction set; see Sources/SIMDKernels for what each entry computes.
 package struct MicroKernels: Sendable {
-  package typealias Tile =
+  package typealias Values = UnsafePointer<Float>
+  package typealias Results = UnsafeMutablePointer<Float>
+  package typealias Product =
     @Sendable (
-      _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int,
-      _ stride: Int, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int,
-      _ accumulate: Bool, _ bias: UnsafePointer<Float>?, _ relu: Bool
+      _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _ segments: Int,
+      _ depth: Int, _ a: Values, _ segmentStride: Int, _ stride: Int, _ b: Values, _ c: Results,
+      _ cRowStride: Int, _ accumulate: Bool, _ bias: Values?, _ relu: Bool, _ mask: Values?
     ) -> Void
   package typealias Pack =
-    @Sendable (
-      _ b: UnsafePointer<Float>, _ rowStride: Int, _ depth: Int, _ columns: Int,
-      _ panels: UnsafeMutablePointer<Float>
-    ) -> Void
-
+    @Sendable (_ b: Values, _ rowStride: Int, _ depth: Int, _ columns: Int, _ panels: Results) -> Void
   package typealias MaxPool =
     @Sendable (
-      _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ winner: UnsafeMutablePointer<UInt8>,
-      _ windows: Int, _ channels: Int, _ rows: Int, _ columns: Int, _ rowStride: Int, _ step: Int
+      _ x: Values, _ y: Results, _ winner: UnsafeMutablePointer<UInt8>, _ windows: Int, _ channels: Int,
+      _ rows: Int, _ columns: Int, _ rowStride: Int, _ step: Int
     ) -> Void
   package typealias MaxPoolGradient =
     @Sendable (
-      _ dy: UnsafePointer<Float>, _ winner: UnsafePointer<UInt8>, _ dx: UnsafeMutablePointer<Float>,
-      _ windows: Int, _ channels: Int, _ rows: Int, _ columns: Int, _ rowStride: Int, _ step: Int
+      _ dy: Values, _ winner: UnsafePointer<UInt8>, _ dx: Results, _ windows: Int, _ channels: Int,
+      _ rows: Int, _ columns: Int, _ rowStride: Int, _ step: Int
     ) -> Void
+  package typealias WinogradInput =
+    @Sendable (
+      _ x: Values, _ rowStride: Int, _ pixelStride: Int, _ channels: Int, _ v: Results, _ pointStride: Int,
+      _ scratch: Results
+    ) -> Void
+  package typealias WinogradOutput =
+    @Sendable (
+      _ m: Values, _ pointStride: Int, _ y: Results, _ rowStride: Int, _ pixelStride: Int, _ rows: Int,
+      _ columns: Int, _ channels: Int, _ bias: Values, _ relu: Bool, _ mask: Values?, _ scratch: Results
+    ) -> Void
+  package typealias WinogradOutputGradient =
+    @Sendable (
+      _ dy: Values, _ rowStride: Int, _ pixelStride: Int, _ d: Results, _ pointStride: Int,
+      _ scratch: Results
+    ) -> Void
+  package typealias WinogradFilter =
+    @Sendable (_ from: Values, _ fromStride: Int, _ to: Results, _ toStride: Int, _ scratch: Results) -> Void
 
-  /// Most rows of one tile.
-  package let maximumRows: Int
   /// Columns of one tile and of one packed panel.
   package let panelWidth: Int
-  package let tileByRows: Tile
-  package let tileByColumns: Tile
+  package let productByRows: Product
+  package let productByColumns: Product
   package let pack: Pack
   package let packTransposed: Pack
   package let maxPool: MaxPool
   package let maxPoolGradient: MaxPoolGradient
+  package let winogradInput: WinogradInput
+  package let winogradOutput: WinogradOutput
+  package let winogradOutputGradient: WinogradOutputGradient
+  package let winogradFilter: WinogradFilter
+  package let winogradFilterGradient: WinogradFilter
 
   package init(_ instructionSet: InstructionSet) {
     switch instructionSet {
     #if WIDE_KERNELS
       case .avx512:
-        maximumRows = KernelsAVX512.kernelMaximumRows()
         panelWidth = KernelsAVX512.kernelPanelWidth()
-        tileByRows = KernelsAVX512.kernelTileByRows
-        tileByColumns = KernelsAVX512.kernelTileByColumns
+        productByRows = KernelsAVX512.kernelProductByRows
+        productByColumns = KernelsAVX512.kernelProductByColumns
         pack = KernelsAVX512.kernelPack
         packTransposed = KernelsAVX512.kernelPackTransposed
         maxPool = KernelsAVX512.kernelMaxPool
         maxPoolGradient = KernelsAVX512.kernelMaxPoolGradient
+        winogradInput = KernelsAVX512.kernelWinogradInput
+        winogradOutput = KernelsAVX512.kernelWinogradOutput
+        winogradOutputGradient = KernelsAVX512.kernelWinogradOutputGradient
+        winogradFilter = KernelsAVX512.kernelWinogradFilter
+        winogradFilterGradient = KernelsAVX512.kernelWinogradFilterGradient
       case .avx2:
-        maximumRows = KernelsAVX2.kernelMaximumRows()
         panelWidth = KernelsAVX2.kernelPanelWidth()
-        tileByRows = KernelsAVX2.kernelTileByRows
-        tileByColumns = KernelsAVX2.kernelTileByColumns
+        productByRows = KernelsAVX2.kernelProductByRows
+        productByColumns = KernelsAVX2.kernelProductByColumns
         pack = KernelsAVX2.kernelPack
         packTransposed = KernelsAVX2.kernelPackTransposed
         maxPool = KernelsAVX2.kernelMaxPool
         maxPoolGradient = KernelsAVX2.kernelMaxPoolGradient
+        winogradInput = KernelsAVX2.kernelWinogradInput
+        winogradOutput = KernelsAVX2.kernelWinogradOutput
+        winogradOutputGradient = KernelsAVX2.kernelWinogradOutputGradient
+        winogradFilter = KernelsAVX2.kernelWinogradFilter
+        winogradFilterGradient = KernelsAVX2.kernelWinogradFilterGradient
     #endif
     default:
-      maximumRows = KernelsBaseline.kernelMaximumRows()
       panelWidth = KernelsBaseline.kernelPanelWidth()
-      tileByRows = KernelsBaseline.kernelTileByRows
-      tileByColumns = KernelsBaseline.kernelTileByColumns
+      productByRows = KernelsBaseline.kernelProductByRows
+      productByColumns = KernelsBaseline.kernelProductByColumns
       pack = KernelsBaseline.kernelPack
       packTransposed = KernelsBaseline.kernelPackTransposed
       maxPool = KernelsBaseline.kernelMaxPool
       maxPoolGradient = KernelsBaseline.kernelMaxPoolGradient
+      winogradInput = KernelsBaseline.kernelWinogradInput
+      winogradOutput = KernelsBaseline.kernelWinogradOutput
+      winogradOutputGradient = KernelsBaseline.kernelWinogradOutputGradient
+      winogradFilter = KernelsBaseline.kernelWinogradFilter
+      winogradFilterGradient = KernelsBaseline.kernelWinogradFilterGradient
     }
   }
 }

@@ -1,58 +1,49 @@
 // What the micro-kernel modules offer to the portable code: primitive types only, nothing inlinable.
 
-/// Most rows that one tile may have.
-@inline(never) public func kernelMaximumRows() -> Int { maximumRows }
-/// Columns of a panel of B and of a tile.
+/// Columns of a panel of B and of C.
 @inline(never) public func kernelPanelWidth() -> Int { panelWidth }
 
-/// One tile of C from `rows` rows of A, each `segments` runs of `depth` contiguous values.
+/// `batches` products of one panel width: C = A * B, each from `rows` rows of A of `segments` runs of `depth`
+/// contiguous values.
 ///
 /// C[i, 0..<panel] = sum over s, k of A[s * segmentStride + i * rowStride + k] * B[(s * depth + k) * panel ...],
-/// added to C if `accumulate`; then `bias` (panel values) is added and ReLU applied.
+/// added to C if `accumulate`; then `bias` (panel values) is added, ReLU applied, and 0 stored where `mask`, laid
+/// out as C, is not positive. Batch n starts at n * aBatch, n * bBatch and n * cBatch.
 @inline(never)
-public func kernelTileByRows(
-  _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int,
-  _ rowStride: Int,
-  _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool,
-  _ bias: UnsafePointer<Float>?, _ relu: Bool
+public func kernelProductByRows(
+  _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _ segments: Int, _ depth: Int,
+  _ a: UnsafePointer<Float>, _ segmentStride: Int, _ rowStride: Int, _ b: UnsafePointer<Float>,
+  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool, _ bias: UnsafePointer<Float>?,
+  _ relu: Bool, _ mask: UnsafePointer<Float>?
 ) {
-  @inline(__always) func run<let Rows: Int>(_ rows: InlineArray<Rows, Void>.Type) {
-    contiguousDepth(rows, segments, depth, a, segmentStride, rowStride, b, c, cRowStride, accumulate)
+  for batch in 0..<batches {
+    var row = 0
+    var tiles = (rows + maximumRows - 1) / maximumRows
+    while tiles > 0 {
+      let count = (rows - row + tiles - 1) / tiles
+      let finish = Finish(
+        accumulate: accumulate, bias: bias, relu: relu,
+        mask: mask == nil ? nil : mask! + batch * cBatch + row * cRowStride)
+      contiguousDepthTile(
+        count, segments, depth, a + batch * aBatch + row * rowStride, segmentStride, rowStride,
+        b + batch * bBatch,
+        c + batch * cBatch + row * cRowStride, cRowStride, finish)
+      row += count
+      tiles -= 1
+    }
   }
-  switch rows {
-  case 1: run(InlineArray<1, Void>.self)
-  case 2: run(InlineArray<2, Void>.self)
-  case 3: run(InlineArray<3, Void>.self)
-  case 4: run(InlineArray<4, Void>.self)
-  case 5: run(InlineArray<5, Void>.self)
-  case 6: run(InlineArray<6, Void>.self)
-  #if VECTOR512
-    case 7: run(InlineArray<7, Void>.self)
-    case 8: run(InlineArray<8, Void>.self)
-    case 9: run(InlineArray<9, Void>.self)
-    case 10: run(InlineArray<10, Void>.self)
-    case 11: run(InlineArray<11, Void>.self)
-    case 12: run(InlineArray<12, Void>.self)
-    case 13: run(InlineArray<13, Void>.self)
-    case 14: run(InlineArray<14, Void>.self)
-  #endif
-  default: break
-  }
-  if bias != nil || relu { addBias(rows, c, cRowStride, bias, relu) }
 }
 
-/// As ``kernelTileByRows``, with the rows of A next to each other and `depthStride` between its depths:
-/// A[s * segmentStride + i + k * depthStride].
-@inline(never)
-public func kernelTileByColumns(
+@inline(__always)
+private func contiguousDepthTile(
   _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int,
-  _ depthStride: Int,
-  _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool,
-  _ bias: UnsafePointer<Float>?, _ relu: Bool
+  _ rowStride: Int, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int,
+  _ finish: Finish
 ) {
   @inline(__always) func run<let Rows: Int>(_ rows: InlineArray<Rows, Void>.Type) {
-    contiguousRows(rows, segments, depth, a, segmentStride, depthStride, b, c, cRowStride, accumulate)
+    contiguousDepth(rows, segments, depth, a, segmentStride, rowStride, b, c, cRowStride, finish)
   }
+  guard segments > 0, depth > 0 else { return emptyTile(rows, c, cRowStride, finish) }
   switch rows {
   case 1: run(InlineArray<1, Void>.self)
   case 2: run(InlineArray<2, Void>.self)
@@ -72,7 +63,63 @@ public func kernelTileByColumns(
   #endif
   default: break
   }
-  if bias != nil || relu { addBias(rows, c, cRowStride, bias, relu) }
+}
+
+/// As ``kernelProductByRows``, with the rows of A next to each other and `depthStride` between its depths:
+/// A[s * segmentStride + i + k * depthStride].
+@inline(never)
+public func kernelProductByColumns(
+  _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _ segments: Int, _ depth: Int,
+  _ a: UnsafePointer<Float>, _ segmentStride: Int, _ depthStride: Int, _ b: UnsafePointer<Float>,
+  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool, _ bias: UnsafePointer<Float>?,
+  _ relu: Bool, _ mask: UnsafePointer<Float>?
+) {
+  for batch in 0..<batches {
+    var row = 0
+    var tiles = (rows + maximumRows - 1) / maximumRows
+    while tiles > 0 {
+      let count = (rows - row + tiles - 1) / tiles
+      let finish = Finish(
+        accumulate: accumulate, bias: bias, relu: relu,
+        mask: mask == nil ? nil : mask! + batch * cBatch + row * cRowStride)
+      contiguousRowsTile(
+        count, segments, depth, a + batch * aBatch + row * 1, segmentStride, depthStride, b + batch * bBatch,
+        c + batch * cBatch + row * cRowStride, cRowStride, finish)
+      row += count
+      tiles -= 1
+    }
+  }
+}
+
+@inline(__always)
+private func contiguousRowsTile(
+  _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int,
+  _ depthStride: Int, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int,
+  _ finish: Finish
+) {
+  @inline(__always) func run<let Rows: Int>(_ rows: InlineArray<Rows, Void>.Type) {
+    contiguousRows(rows, segments, depth, a, segmentStride, depthStride, b, c, cRowStride, finish)
+  }
+  guard segments > 0, depth > 0 else { return emptyTile(rows, c, cRowStride, finish) }
+  switch rows {
+  case 1: run(InlineArray<1, Void>.self)
+  case 2: run(InlineArray<2, Void>.self)
+  case 3: run(InlineArray<3, Void>.self)
+  case 4: run(InlineArray<4, Void>.self)
+  case 5: run(InlineArray<5, Void>.self)
+  case 6: run(InlineArray<6, Void>.self)
+  #if VECTOR512
+    case 7: run(InlineArray<7, Void>.self)
+    case 8: run(InlineArray<8, Void>.self)
+    case 9: run(InlineArray<9, Void>.self)
+    case 10: run(InlineArray<10, Void>.self)
+    case 11: run(InlineArray<11, Void>.self)
+    case 12: run(InlineArray<12, Void>.self)
+    case 13: run(InlineArray<13, Void>.self)
+    case 14: run(InlineArray<14, Void>.self)
+  #endif
+  default: break
+  }
 }
 
 /// Copies B (depth x columns, `rowStride` between rows) into zero-padded panels [columns / panel][depth][panel].

@@ -51,39 +51,34 @@ func unrolled<let Rows: Int>(_: InlineArray<Rows, Void>.Type, _ body: (Int) -> V
   if 13 < Rows { body(13) }
 }
 
-/// Adds the bias (panelWidth values) to each row of a finished tile and applies ReLU, while it is in the cache.
-@inline(never)
-func addBias(
-  _ rows: Int, _ c: UnsafeMutablePointer<Float>, _ rowStride: Int, _ bias: UnsafePointer<Float>?, _ relu: Bool
-) {
-  var b0 = Vector.zero
-  var b1 = Vector.zero
-  if let bias {
-    b0 = load(bias)
-    b1 = load(bias + width)
-  }
-  let floor = Vector(repeating: relu ? 0 : -.infinity)
-  for i in 0..<rows {
-    let p = c + i * rowStride
-    let v0 = load(p) + b0
-    let v1 = load(p + width) + b1
-    store(p, v0.replacing(with: floor, where: v0 .< floor))
-    store(p + width, v1.replacing(with: floor, where: v1 .< floor))
-  }
+/// What happens to a finished tile before it is stored: added to C, bias, ReLU, mask, in this order.
+struct Finish {
+  let accumulate: Bool
+  /// panelWidth values that are added to each row.
+  let bias: UnsafePointer<Float>?
+  let relu: Bool
+  /// Laid out as C; where it is not positive, 0 is stored.
+  let mask: UnsafePointer<Float>?
 }
 
+/// One tile of `Rows` rows: C = the sum over segments s and depths k (at least one of each) of
+/// A[s * segmentStride + i * rowStride + k * depthStride] * B[(s * depth + k) * panelWidth ...].
 @inline(__always)
 func tile<let Rows: Int>(
   _ rows: InlineArray<Rows, Void>.Type, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>,
   _ segmentStride: Int, _ rowStride: Int, _ depthStride: Int, _ b: UnsafePointer<Float>,
-  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool
+  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish
 ) {
   var c0 = InlineArray<Rows, Vector>(repeating: .zero)
   var c1 = InlineArray<Rows, Vector>(repeating: .zero)
+  // Counting down after the body keeps every accumulator in one register; `for` loops copy or spill some.
   var b = b
-  for segment in 0..<segments {
-    var a = a + segment * segmentStride
-    for _ in 0..<depth {
+  var segment = a
+  var segmentsLeft = segments
+  repeat {
+    var a = segment
+    var depthsLeft = depth
+    repeat {
       let b0 = load(b)
       let b1 = load(b + width)
       unrolled(rows) { i in
@@ -93,37 +88,81 @@ func tile<let Rows: Int>(
       }
       a += depthStride
       b += panelWidth
+      depthsLeft -= 1
+    } while depthsLeft > 0
+    segment += segmentStride
+    segmentsLeft -= 1
+  } while segmentsLeft > 0
+  if finish.accumulate {
+    unrolled(rows) { i in
+      c0[i] += load(c + i * cRowStride)
+      c1[i] += load(c + i * cRowStride + width)
     }
   }
-  if accumulate {
+  if let bias = finish.bias {
+    let (b0, b1) = (load(bias), load(bias + width))
     unrolled(rows) { i in
-      let p = c + i * cRowStride
-      store(p, load(p) + c0[i])
-      store(p + width, load(p + width) + c1[i])
+      c0[i] += b0
+      c1[i] += b1
     }
-  } else {
+  }
+  if finish.relu {
     unrolled(rows) { i in
-      let p = c + i * cRowStride
-      store(p, c0[i])
-      store(p + width, c1[i])
+      c0[i] = positive(c0[i])
+      c1[i] = positive(c1[i])
+    }
+  }
+  if let mask = finish.mask {
+    unrolled(rows) { i in
+      c0[i] = masked(c0[i], load(mask + i * cRowStride))
+      c1[i] = masked(c1[i], load(mask + i * cRowStride + width))
+    }
+  }
+  unrolled(rows) { i in
+    store(c + i * cRowStride, c0[i])
+    store(c + i * cRowStride + width, c1[i])
+  }
+}
+
+/// C of a product without depth: zeros, finished.
+@inline(never)
+func emptyTile(_ rows: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish) {
+  for i in 0..<rows {
+    for j in 0..<panelWidth {
+      let at = i * cRowStride + j
+      let sum = (finish.accumulate ? c[at] : 0) + (finish.bias == nil ? 0 : finish.bias![j])
+      let isZero = finish.relu && sum < 0 || finish.mask != nil && !(finish.mask![at] > 0)
+      c[at] = isZero ? 0 : sum
     }
   }
 }
 
+/// max(v, 0); NaN stays.
+@inline(__always) func positive(_ v: Vector) -> Vector {
+  v.replacing(with: Vector.zero, where: v .< Vector.zero)
+}
+
+/// v where the mask is positive, else 0.
+@inline(__always) func masked(_ v: Vector, _ mask: Vector) -> Vector {
+  Vector.zero.replacing(with: v, where: mask .> Vector.zero)
+}
+
+/// A tile whose depths lie next to each other in A.
 @inline(never)
 func contiguousDepth<let Rows: Int>(
   _ rows: InlineArray<Rows, Void>.Type, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>,
   _ segmentStride: Int, _ rowStride: Int, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRowStride: Int, _ accumulate: Bool
+  _ cRowStride: Int, _ finish: Finish
 ) {
-  tile(rows, segments, depth, a, segmentStride, rowStride, 1, b, c, cRowStride, accumulate)
+  tile(rows, segments, depth, a, segmentStride, rowStride, 1, b, c, cRowStride, finish)
 }
 
+/// A tile whose rows lie next to each other in A.
 @inline(never)
 func contiguousRows<let Rows: Int>(
   _ rows: InlineArray<Rows, Void>.Type, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>,
   _ segmentStride: Int, _ depthStride: Int, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRowStride: Int, _ accumulate: Bool
+  _ cRowStride: Int, _ finish: Finish
 ) {
-  tile(rows, segments, depth, a, segmentStride, 1, depthStride, b, c, cRowStride, accumulate)
+  tile(rows, segments, depth, a, segmentStride, 1, depthStride, b, c, cRowStride, finish)
 }

@@ -1,5 +1,15 @@
-// One row of windows of a max pool over NHWC images. The loops over channels are plain: the compiler turns them
-// into vector code for each instruction set.
+// One row of windows of a max pool over NHWC images.
+
+#if VECTOR512
+  private typealias Bytes = SIMD16<UInt8>
+  private typealias Numbers = SIMD16<UInt32>
+#elseif VECTOR256
+  private typealias Bytes = SIMD8<UInt8>
+  private typealias Numbers = SIMD8<UInt32>
+#else
+  private typealias Bytes = SIMD4<UInt8>
+  private typealias Numbers = SIMD4<UInt32>
+#endif
 
 /// The largest value of each window and the number, within its window, of the pixel that holds it first.
 ///
@@ -13,23 +23,54 @@ public func kernelMaxPool(
 ) {
   for window in 0..<windows {
     let corner = x + window * step
-    let best = y + window * channels
-    let at = winner + window * channels
-    for c in 0..<channels {
-      best[c] = corner[c]
-      at[c] = 0
+    let (best, at) = (y + window * channels, winner + window * channels)
+    var c = 0
+    while c + width <= channels {
+      poolVector(corner + c, best + c, at + c, channels, rows, columns, rowStride)
+      c += width
     }
-    for pixel in 1..<max(1, rows * columns) {
-      let source = corner + pixel / columns * rowStride + pixel % columns * channels
-      let number = UInt8(truncatingIfNeeded: pixel)
-      for c in 0..<channels {
-        let v = source[c]
-        let isLarger = v > best[c] || v != v
-        best[c] = isLarger ? v : best[c]
-        at[c] = isLarger ? number : at[c]
-      }
+    while c < channels {
+      poolValue(corner + c, best + c, at + c, channels, rows, columns, rowStride)
+      c += 1
     }
   }
+}
+
+/// One window of a vector of channels.
+@inline(__always)
+private func poolVector(
+  _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ winner: UnsafeMutablePointer<UInt8>,
+  _ channels: Int, _ rows: Int, _ columns: Int, _ rowStride: Int
+) {
+  var largest = load(x)
+  var numbers = Numbers.zero
+  var number: UInt32 = 0
+  for row in 0..<rows {
+    for column in 0..<columns {
+      let v = load(x + row * rowStride + column * channels)
+      let isLarger = (v .> largest) .| (v .!= v)
+      largest = largest.replacing(with: v, where: isLarger)
+      numbers = numbers.replacing(with: Numbers(repeating: number), where: isLarger)
+      number &+= 1
+    }
+  }
+  store(y, largest)
+  UnsafeMutableRawPointer(winner).storeBytes(of: Bytes(truncatingIfNeeded: numbers), as: Bytes.self)
+}
+
+/// One window of one channel.
+@inline(__always)
+private func poolValue(
+  _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ winner: UnsafeMutablePointer<UInt8>,
+  _ channels: Int, _ rows: Int, _ columns: Int, _ rowStride: Int
+) {
+  var (largest, found) = (x[0], 0)
+  for pixel in 1..<max(1, rows * columns) {
+    let v = x[pixel / columns * rowStride + pixel % columns * channels]
+    if v > largest || v != v { (largest, found) = (v, pixel) }
+  }
+  y[0] = largest
+  winner[0] = UInt8(truncatingIfNeeded: found)
 }
 
 /// The gradient by x where windows do not overlap: dy at each winner, 0 at the window's other pixels.

@@ -5,28 +5,37 @@ extension CPU {
   /// otherwise the product dy * weights^T is scattered back onto the images.
   func convolveInputGradient(
     _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
-    into dx: UnsafeMutablePointer<Float>
+    into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>? = nil
   ) throws {
+    let epilogue = Epilogue(mask: mask)
     if g.stride == 1, g.r == g.s, g.padding < g.r, g.c >= kernels.panelWidth / 2 {
       let transposed = try ConvolutionGeometry(
         images: g.outputShape, weights: [g.r, g.s, g.k, g.c], stride: 1, padding: g.r - 1 - g.padding)
-      convolve(transposed, dy, PackedSegments.rotated(weights, on: self), into: dx)
+      if usesWinograd(transposed) {
+        convolveWinograd(
+          transposed, dy, WinogradFilters.of(weights, rotated: true, on: self), into: dx, epilogue)
+      } else {
+        convolve(transposed, dy, PackedSegments.rotated(weights, on: self), into: dx, epilogue: epilogue)
+      }
     } else {
-      scatterInputGradient(g, dy, weights, into: dx)
+      scatterInputGradient(g, dy, weights, into: dx, mask: mask)
     }
   }
 
   private func scatterInputGradient(
     _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
-    into dx: UnsafeMutablePointer<Float>
+    into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>?
   ) {
     let taps = g.r * g.s * g.c
     let pixels = g.outputHeight * g.outputWidth
+    // Whole panels, so that no tile has to be copied.
     let packed = PackedMatrix.of(
-      weights, key: "scatter", depth: g.k, columns: taps, rowStride: g.k, transposed: true, on: self)
+      weights, key: "scatter", depth: g.k, columns: taps, rowStride: g.k, transposed: true, on: self
+    ).wholePanels
+    let rowStride = packed.columns
     // A few images at a time, so that their products stay in the cache and memory stays small.
-    let group = max(1, min(g.n, threads * max(1, 1_000_000 / max(1, pixels * taps))))
-    let buffer = makeBuffer(byteCount: max(1, group * pixels * taps) * 4)
+    let group = max(1, min(g.n, threads * max(1, 1_000_000 / max(1, pixels * rowStride))))
+    let buffer = makeBuffer(byteCount: max(1, group * pixels * rowStride) * 4)
     let products = buffer.address.assumingMemoryBound(to: Float.self)
     var first = 0
     while first < g.n {
@@ -35,7 +44,10 @@ extension CPU {
         LeftMatrix(pointer: dy + first * pixels * g.k, stride: g.k, transposed: false), packed,
         rows: count * pixels, into: products)
       parallel(count) { image in
-        scatter(g, products + image * pixels * taps, into: dx + (first + image) * g.h * g.w * g.c)
+        let (size, target) = (g.h * g.w * g.c, dx + (first + image) * g.h * g.w * g.c)
+        scatter(g, products + image * pixels * rowStride, rowStride, into: target)
+        guard let mask else { return }
+        for i in 0..<size where !(mask[(first + image) * size + i] > 0) { target[i] = 0 }
       }
       first += count
     }
@@ -44,22 +56,24 @@ extension CPU {
 
   /// Adds the products (output pixels x R * S * C) of one image to the input pixels they came from.
   private func scatter(
-    _ g: ConvolutionGeometry, _ products: UnsafePointer<Float>, into image: UnsafeMutablePointer<Float>
+    _ g: ConvolutionGeometry, _ products: UnsafePointer<Float>, _ rowStride: Int,
+    into image: UnsafeMutablePointer<Float>
   ) {
     image.update(repeating: 0, count: g.h * g.w * g.c)
-    var product = products
     for y in 0..<g.outputHeight {
-      for x in 0..<g.outputWidth {
-        for r in 0..<g.r {
-          let row = y * g.stride + r - g.padding
-          for s in 0..<g.s {
-            let column = x * g.stride + s - g.padding
-            if row >= 0, row < g.h, column >= 0, column < g.w {
-              let target = image + (row * g.w + column) * g.c
-              for c in 0..<g.c { target[c] += product[c] }
-            }
-            product += g.c
-          }
+      for tap in 0..<g.r * g.s {
+        let row = y * g.stride + tap / g.s - g.padding
+        guard row >= 0, row < g.h else { continue }
+        // Columns of the output whose tap lies inside the image.
+        let offset = tap % g.s - g.padding
+        let first = max(0, (-offset + g.stride - 1) / g.stride)
+        let last = min(g.outputWidth, (g.w - offset + g.stride - 1) / g.stride)
+        var source = products + (y * g.outputWidth + first) * rowStride + tap * g.c
+        var target = image + (row * g.w + first * g.stride + offset) * g.c
+        for _ in first..<max(first, last) {
+          for c in 0..<g.c { target[c] += source[c] }
+          source += rowStride
+          target += g.stride * g.c
         }
       }
     }
@@ -73,6 +87,7 @@ extension CPU {
     _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
     into dw: UnsafeMutablePointer<Float>
   ) {
+    if usesWinograd(g) { return weightGradientWinograd(g, x, dy, into: dw) }
     let width = kernels.panelWidth
     let padded = (g.k + width - 1) / width * width
     let groups = max(1, min(16, g.n))
@@ -113,16 +128,11 @@ extension CPU {
       kernels.pack(dy + image * pixels * g.k, g.k, pixels, g.k, panels)
       for r in 0..<g.r {
         let segment = x + image * imageStride + r * rowStride
-        var row = 0
-        while row < rows {
-          let count = tileHeight(left: rows - row, kernels.maximumRows > 12 ? 12 : kernels.maximumRows)
-          for panel in 0..<columns / width {
-            kernels.tileByColumns(
-              count, g.outputHeight, g.outputWidth, segment + row, g.stride * rowStride, g.stride * g.c,
-              panels + panel * pixels * width, sum + (r * rows + row) * columns + panel * width, columns,
-              image > images.lowerBound, nil, false)
-          }
-          row += count
+        for panel in 0..<columns / width {
+          kernels.productByColumns(
+            1, 0, 0, 0, rows, g.outputHeight, g.outputWidth, segment, g.stride * rowStride, g.stride * g.c,
+            panels + panel * pixels * width, sum + r * rows * columns + panel * width, columns,
+            image > images.lowerBound, nil, false, nil)
         }
       }
     }

@@ -12,48 +12,38 @@ extension CPU {
       let rowStride = width * g.c
       let rowsPerTask = max(1, min(g.outputHeight, 96 / max(1, g.outputWidth)))
       let rowTasks = (g.outputHeight + rowsPerTask - 1) / rowsPerTask
-      let tile = kernels.tileByRows  // loaded once: each load of a closure counts references
+      let tile = TileProduct(self)  // made once: each load of a closure counts references
       parallel(g.n * rowTasks) { task in
         let image = x + task / rowTasks * height * rowStride
         let first = task % rowTasks * rowsPerTask
         for panel in 0..<weights.panels {
           for row in first..<min(g.outputHeight, first + rowsPerTask) {
+            let offset = (task / rowTasks * g.outputHeight + row) * g.outputWidth * g.k
             convolveRow(
-              tile, g, row, image + row * g.stride * rowStride, rowStride, weights, panel,
-              y + (task / rowTasks * g.outputHeight + row) * g.outputWidth * g.k, epilogue)
+              tile, g, row, image + row * g.stride * rowStride, rowStride, weights, panel, y, offset, epilogue
+            )
           }
         }
       }
     }
   }
 
-  /// One row of the output; kernel rows that lie in the padding are left out.
+  /// One row of the output, which starts at y + offset; kernel rows that lie in the padding are left out.
   private func convolveRow(
-    _ tile: MicroKernels.Tile, _ g: ConvolutionGeometry, _ row: Int, _ x: UnsafePointer<Float>,
-    _ rowStride: Int,
-    _ weights: PackedSegments,
-    _ panel: Int, _ y: UnsafeMutablePointer<Float>, _ epilogue: Epilogue
+    _ tile: TileProduct, _ g: ConvolutionGeometry, _ row: Int, _ x: UnsafePointer<Float>, _ rowStride: Int,
+    _ weights: PackedSegments, _ panel: Int, _ y: UnsafeMutablePointer<Float>, _ offset: Int,
+    _ epilogue: Epilogue
   ) {
-    let column = panel * kernels.panelWidth
-    let end = Epilogue(bias: epilogue.bias.map { $0 + column }, relu: epilogue.relu)
+    let column = panel * weights.panelWidth
     let first = max(0, g.padding - row * g.stride)
     let taps = max(0, min(g.r, g.h + g.padding - row * g.stride) - first)
-    let x = x + first * rowStride
-    let panel = weights.panel(panel) + first * g.s * g.c * kernels.panelWidth
-    var pixel = 0
-    while pixel < g.outputWidth {
-      let count = tileHeight(left: g.outputWidth - pixel, kernels.maximumRows)
-      let target = OutputTile(
-        pointer: y + pixel * g.k + column, rowStride: g.k, rows: count,
-        columns: min(kernels.panelWidth, g.k - column), accumulate: false)
-      store(target, end) { pointer, stride, accumulate, bias, relu in
-        tile(
-          count, taps, g.s * g.c, x + pixel * g.stride * g.c, rowStride, g.stride * g.c, panel, pointer,
-          stride,
-          accumulate, bias, relu)
-      }
-      pixel += count
-    }
+    tile(
+      segments: taps, depth: g.s * g.c, x + first * rowStride, segmentStride: rowStride,
+      stride: g.stride * g.c, weights.panel(panel) + first * g.s * g.c * weights.panelWidth,
+      into: OutputTile(
+        pointer: y + offset + column, rowStride: g.k, rows: g.outputWidth,
+        columns: min(weights.panelWidth, g.k - column), accumulate: false),
+      epilogue.part(column: column, offset: offset + column))
   }
 
   /// Calls `body` with images that have the padding in memory, and their height and width.

@@ -8,6 +8,21 @@ struct LeftMatrix {
   let transposed: Bool
 }
 
+/// What happens to a finished result, in this order.
+struct Epilogue {
+  /// A value per column that is added.
+  var bias: UnsafePointer<Float>?
+  var relu = false
+  /// Laid out as the result; where it is not positive the result is 0. This is the gradient of a ReLU whose
+  /// output the mask is.
+  var mask: UnsafePointer<Float>?
+
+  /// The epilogue of the part of a result that starts at a column and an offset.
+  func part(column: Int, offset: Int) -> Epilogue {
+    Epilogue(bias: bias.map { $0 + column }, relu: relu, mask: mask.map { $0 + offset })
+  }
+}
+
 extension CPU {
   /// C (rows x columns, contiguous) = A * B, then the epilogue.
   ///
@@ -20,87 +35,90 @@ extension CPU {
     let panelsPerTask = max(1, 256 / b.panelWidth)
     let columnTasks = (b.panels + panelsPerTask - 1) / panelsPerTask
     let wanted = (rows * columnTasks + threads * 4 - 1) / (threads * 4)
-    let tileRows = kernels.maximumRows > 12 ? 12 : kernels.maximumRows
-    let rowsPerTask = min(96, max(tileRows, (wanted + tileRows - 1) / tileRows * tileRows))
+    let rowsPerTask = min(96, (wanted + 11) / 12 * 12)
     let rowTasks = (rows + rowsPerTask - 1) / rowsPerTask
+    let tile = TileProduct(self, byColumns: a.transposed)
     parallel(rowTasks * columnTasks) { task in
       let firstPanel = task / rowTasks * panelsPerTask
       let firstRow = task % rowTasks * rowsPerTask
       multiplyBlock(
-        a, b, rows: firstRow..<min(rows, firstRow + rowsPerTask),
-        panels: firstPanel..<min(b.panels, firstPanel + panelsPerTask), tileRows: tileRows, into: c,
-        epilogue: epilogue)
+        tile, a, b, rows: firstRow..<min(rows, firstRow + rowsPerTask),
+        panels: firstPanel..<min(b.panels, firstPanel + panelsPerTask), into: c, epilogue: epilogue)
     }
   }
 
   private func multiplyBlock(
-    _ a: LeftMatrix, _ b: PackedMatrix, rows: Range<Int>, panels: Range<Int>, tileRows: Int,
+    _ tile: TileProduct, _ a: LeftMatrix, _ b: PackedMatrix, rows: Range<Int>, panels: Range<Int>,
     into c: UnsafeMutablePointer<Float>, epilogue: Epilogue
   ) {
-    let last = b.blocks - 1
     for block in 0..<b.blocks {
-      let depth = b.depths(ofBlock: block)
       let first = block * PackedMatrix.depthBlock
-      var row = rows.lowerBound
-      while row < rows.upperBound {
-        let count = tileHeight(left: rows.upperBound - row, tileRows)
-        let start = a.pointer + (a.transposed ? first * a.stride + row : row * a.stride + first)
-        for panel in panels {
-          let column = panel * b.panelWidth
-          let target = OutputTile(
-            pointer: c + row * b.columns + column, rowStride: b.columns, rows: count,
-            columns: min(b.panelWidth, b.columns - column), accumulate: block > 0)
-          let end =
-            block == last
-            ? Epilogue(bias: epilogue.bias.map { $0 + column }, relu: epilogue.relu) : Epilogue()
-          store(target, end) { pointer, rowStride, accumulate, bias, relu in
-            let tile = a.transposed ? kernels.tileByColumns : kernels.tileByRows
-            tile(
-              count, 1, depth, start, 0, a.stride, b.panel(panel, block: block), pointer, rowStride,
-              accumulate,
-              bias, relu)
-          }
-        }
-        row += count
-      }
-    }
-  }
-
-  /// Rows of the next tile: as many as fit, the last two tiles balanced.
-  func tileHeight(left: Int, _ tileRows: Int) -> Int {
-    left >= 2 * tileRows || left <= tileRows ? min(tileRows, left) : (left + 1) / 2
-  }
-
-  /// Runs a micro-kernel call for a tile of C. A tile narrower than a panel is computed aside and copied.
-  @inline(__always)
-  func store(
-    _ target: OutputTile, _ epilogue: Epilogue,
-    _ compute: (UnsafeMutablePointer<Float>, Int, Bool, UnsafePointer<Float>?, Bool) -> Void
-  ) {
-    let width = kernels.panelWidth
-    if target.columns == width {
-      compute(target.pointer, target.rowStride, target.accumulate, epilogue.bias, epilogue.relu)
-      return
-    }
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: kernels.maximumRows * width) { aside in
-      let aside = aside.baseAddress!
-      compute(aside, width, false, nil, false)
-      for i in 0..<target.rows {
-        for j in 0..<target.columns {
-          let p = target.pointer + i * target.rowStride + j
-          let sum = (target.accumulate ? p.pointee : 0) + aside[i * width + j] + (epilogue.bias?[j] ?? 0)
-          p.pointee = epilogue.relu && sum < 0 ? 0 : sum
-        }
+      let row = rows.lowerBound
+      let start = a.pointer + (a.transposed ? first * a.stride + row : row * a.stride + first)
+      for panel in panels {
+        let column = panel * b.panelWidth
+        let offset = row * b.columns + column
+        tile(
+          segments: 1, depth: b.depths(ofBlock: block), start, segmentStride: 0, stride: a.stride,
+          b.panel(panel, block: block),
+          into: OutputTile(
+            pointer: c + offset, rowStride: b.columns, rows: rows.count,
+            columns: min(b.panelWidth, b.columns - column), accumulate: block > 0),
+          block == b.blocks - 1 ? epilogue.part(column: column, offset: offset) : Epilogue())
       }
     }
   }
 }
 
-/// The part of C that one micro-kernel call fills.
+/// The part of C that one call of a micro-kernel fills: at most a panel wide.
 struct OutputTile {
   let pointer: UnsafeMutablePointer<Float>
   let rowStride: Int
   let rows: Int
   let columns: Int
   let accumulate: Bool
+}
+
+/// The product of a micro-kernel for tiles of any width.
+struct TileProduct {
+  private let product: MicroKernels.Product
+  private let panelWidth: Int
+
+  /// - Parameter byColumns: whether the rows of A lie next to each other, rather than the depths.
+  init(_ cpu: CPU, byColumns: Bool = false) {
+    product = byColumns ? cpu.kernels.productByColumns : cpu.kernels.productByRows
+    panelWidth = cpu.kernels.panelWidth
+  }
+
+  /// Fills a tile. One that is narrower than a panel is computed aside and copied.
+  @inline(__always)
+  func callAsFunction(
+    segments: Int, depth: Int, _ a: UnsafePointer<Float>, segmentStride: Int, stride: Int,
+    _ b: UnsafePointer<Float>, into c: OutputTile, _ epilogue: Epilogue
+  ) {
+    guard c.columns < panelWidth else {
+      product(
+        1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, c.pointer, c.rowStride,
+        c.accumulate, epilogue.bias, epilogue.relu, epilogue.mask)
+      return
+    }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, c.rows * panelWidth)) { aside in
+      let aside = aside.baseAddress!
+      product(
+        1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, aside, panelWidth, false, nil,
+        false, nil)
+      finish(aside, c, epilogue)
+    }
+  }
+
+  private func finish(_ aside: UnsafePointer<Float>, _ c: OutputTile, _ epilogue: Epilogue) {
+    for i in 0..<c.rows {
+      for j in 0..<c.columns {
+        let at = i * c.rowStride + j
+        let sum = (c.accumulate ? c.pointer[at] : 0) + aside[i * panelWidth + j] + (epilogue.bias?[j] ?? 0)
+        let isZero = epilogue.relu && sum < 0 || (epilogue.mask.map { !($0[at] > 0) } ?? false)
+        c.pointer[at] = isZero ? 0 : sum
+      }
+    }
+  }
 }

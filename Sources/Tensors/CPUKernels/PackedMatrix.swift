@@ -60,6 +60,11 @@ struct PackedMatrix {
     self.panelWidth = panelWidth
   }
 
+  /// The same matrix with the columns that fill its last panel, which are zero.
+  var wholePanels: PackedMatrix {
+    PackedMatrix(kept: buffer, depth: depth, columns: paddedColumns, panelWidth: panelWidth)
+  }
+
   /// The packed form of a tensor's elements, kept for parameters until they change.
   static func of(
     _ tensor: Tensor, key: String, depth: Int, columns: Int, rowStride: Int, transposed: Bool, on cpu: CPU
@@ -71,10 +76,4 @@ struct PackedMatrix {
     }
     return PackedMatrix(kept: buffer, depth: depth, columns: columns, panelWidth: cpu.kernels.panelWidth)
   }
-}
-
-/// What is added to a finished product: a bias per column, then ReLU.
-struct Epilogue {
-  var bias: UnsafePointer<Float>?
-  var relu = false
 }

@@ -19,7 +19,7 @@ public func conv2d(
   let forward = Convolution(geometry: geometry, relu: activation == .relu)
   let y = try forward(all: [x, weight] + (bias.map { [$0] } ?? []))[0]
   var inputs: [(Tensor, TapeNode.Pullback)] = [
-    (x, { dy in try Convolution.InputGradient(geometry: geometry)(dy, weight) }),
+    (x, { dy in try x.gradient(Convolution.InputGradient(geometry: geometry), dy, weight) }),
     (weight, { dy in try Convolution.WeightGradient(geometry: geometry)(x, dy) }),
   ]
   if let bias { inputs.append((bias, { dy in try ColumnSums()(dy) })) }
@@ -37,9 +37,13 @@ package struct Convolution: Operation {
   }
 
   package func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    cpu.convolve(
-      geometry, inputs[0].pointer, PackedSegments.forward(inputs[1], on: cpu), into: outputs[0].pointer,
-      epilogue: Epilogue(bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: relu))
+    let epilogue = Epilogue(bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: relu)
+    let (x, y) = (inputs[0].pointer, outputs[0].pointer)
+    if cpu.usesWinograd(geometry) {
+      cpu.convolveWinograd(geometry, x, .of(inputs[1], rotated: false, on: cpu), into: y, epilogue)
+    } else {
+      cpu.convolve(geometry, x, .forward(inputs[1], on: cpu), into: y, epilogue: epilogue)
+    }
   }
 
   package func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
@@ -49,21 +53,26 @@ package struct Convolution: Operation {
 }
 
 extension Convolution {
-  /// dx from dy (N, outH, outW, K) and the weights.
+  /// dx from dy (N, outH, outW, K) and the weights; 0 where an optional third input, x as the output of a ReLU,
+  /// is not positive.
   struct InputGradient: Operation {
     let geometry: ConvolutionGeometry
 
     func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
       try require(inputs[0].shape == geometry.outputShape, "dy does not fit", inputs)
+      try require(inputs.count < 3 || inputs[2].shape == geometry.imageShape, "x does not fit", inputs)
       return [OutputSpec(geometry.imageShape)]
     }
 
     func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      try cpu.convolveInputGradient(geometry, inputs[0].pointer, inputs[1], into: outputs[0].pointer)
+      try cpu.convolveInputGradient(
+        geometry, inputs[0].pointer, inputs[1], into: outputs[0].pointer,
+        mask: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil)
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
       try openCL.convolveInputGradient(geometry, inputs[0], inputs[1], into: outputs[0])
+      if inputs.count > 2 { try Relu.Gradient().run(on: openCL, [inputs[2], outputs[0]], outputs) }
     }
   }
 

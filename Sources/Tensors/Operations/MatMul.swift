@@ -41,18 +41,26 @@ public func linear(
   let product = MatMul(relu: activation == .relu)
   let y = try product(all: [x, weight] + (bias.map { [$0] } ?? []))[0]
   var inputs: [(Tensor, TapeNode.Pullback)] = [
-    (x, { dy in try MatMul(transposeB: true)(dy, weight) }),
+    (x, { dy in try x.gradient(MatMul(transposeB: true, last: .mask), dy, weight) }),
     (weight, { dy in try MatMul(transposeA: true)(x, dy) }),
   ]
   if let bias { inputs.append((bias, { dy in try ColumnSums()(dy) })) }
   return y.recorded(from: inputs).recorded(throughFused: activation)
 }
 
-/// The matrix product, with an optional third input (N) that is added to every row, and ReLU.
+/// The matrix product, with an optional third input, and ReLU.
 struct MatMul: Operation {
+  /// What a third input is.
+  enum Last {
+    /// (N), added to every row.
+    case bias
+    /// (M, N), a ReLU's output: where it is not positive the product is 0.
+    case mask
+  }
   var transposeA = false
   var transposeB = false
   var relu = false
+  var last = Last.bias
 
   private func extents(_ inputs: [Tensor]) -> (m: Int, n: Int, k: Int) {
     let (a, b) = (inputs[0].shape, inputs[1].shape)
@@ -64,7 +72,8 @@ struct MatMul: Operation {
     let (m, n, k) = extents(inputs)
     let b = inputs[1].shape
     try require(k == (transposeB ? b[1] : b[0]), "the inner extents differ", inputs)
-    try require(inputs.count < 3 || inputs[2].shape.count == n, "the bias does not fit", inputs)
+    let lastCount = last == .bias ? n : m * n
+    try require(inputs.count < 3 || inputs[2].shape.count == lastCount, "the last input does not fit", inputs)
     return [OutputSpec([m, n])]
   }
 
@@ -74,13 +83,21 @@ struct MatMul: Operation {
     let packed = PackedMatrix.of(
       b, key: "matmul \(transposeB)", depth: k, columns: n, rowStride: b.shape[1], transposed: transposeB,
       on: cpu)
+    let third = inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil
+    let epilogue =
+      last == .bias ? Epilogue(bias: third, relu: relu) : Epilogue(relu: relu, mask: third)
     cpu.multiply(
       LeftMatrix(pointer: a.pointer, stride: a.shape[1], transposed: transposeA), packed, rows: m,
-      into: outputs[0].pointer,
-      epilogue: Epilogue(bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: relu))
+      into: outputs[0].pointer, epilogue: epilogue)
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+    try product(on: openCL, inputs, outputs)
+    guard last == .mask, inputs.count > 2 else { return }
+    try Relu.Gradient().run(on: openCL, [inputs[2], outputs[0]], outputs)
+  }
+
+  private func product(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (m, n, k) = extents(inputs)
     let (a, b, c) = (inputs[0], inputs[1], outputs[0].buffer)
     let aStrides = transposeA ? [1, a.shape[1]] : [a.shape[1], 1]
@@ -88,7 +105,7 @@ struct MatMul: Operation {
     let left: [KernelArgument] = [
       .int(m), .int(n), .int(k), .buffer(a.buffer), .int(aStrides[0]), .int(aStrides[1]),
     ]
-    let bias = KernelArgument.optional(inputs.count > 2 ? inputs[2].buffer : nil)
+    let bias = KernelArgument.optional(inputs.count > 2 && last == .bias ? inputs[2].buffer : nil)
     if openCL.kernelShape == .gpu {
       try openCL.launch(
         "matmul_gpu",

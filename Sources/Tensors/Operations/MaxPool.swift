@@ -11,8 +11,16 @@ import Devices
 public func maxPool2d(_ x: Tensor, size: Int, stride: Int? = nil) throws -> Tensor {
   let window = PoolWindow(rows: size, columns: size, stride: stride ?? size, input: x.shape)
   let results = try MaxPool(window: window)(all: [x])
-  let winner = results[1]
-  return results[0].recorded(from: [(x, { dy in try MaxPool.Gradient(window: window)(dy, winner) })])
+  let (y, winner) = (results[0], results[1])
+  guard x.isRectified else {
+    return y.recorded(from: [(x, { dy in try MaxPool.Gradient(window: window)(dy, winner) })])
+  }
+  // The winner of a window is positive where y is: the ReLU's gradient is applied to the few values of dy.
+  var rectified = y
+  rectified.isRectified = true
+  return rectified.recorded(from: [
+    (x, { dy in try MaxPool.Gradient(window: window)(dy.masked(by: y), winner).marked(maskedBy: x) })
+  ])
 }
 
 /// Windows over NHWC images.

@@ -13,7 +13,29 @@ extension Tensor {
   func recorded(throughFused activation: Activation) -> Tensor {
     guard activation == .relu else { return self }
     let output = detached()
-    return recorded(from: [(self, { dy in try Relu.Gradient()(output, dy) })])
+    var result = recorded(from: [(self, { dy in try dy.masked(by: output) })])
+    result.isRectified = true
+    return result
+  }
+
+  /// This gradient where a ReLU's output is positive and 0 elsewhere; itself if it is so already.
+  func masked(by output: Tensor) throws -> Tensor {
+    guard maskedBy !== output.buffer else { return self }
+    return try Relu.Gradient()(output, self).marked(maskedBy: output)
+  }
+
+  /// This gradient by `output`, to which the gradient of the ReLU that made it has been applied.
+  func marked(maskedBy output: Tensor) -> Tensor {
+    var result = self
+    result.maskedBy = output.buffer
+    return result
+  }
+
+  /// A gradient by this tensor, made by an operation that takes a ReLU's output as an optional last input.
+  func gradient(_ operation: some Operation, _ inputs: Tensor...) throws -> Tensor {
+    guard isRectified else { return try operation(all: inputs)[0] }
+    let output = detached()
+    return try operation(all: inputs + [output])[0].marked(maskedBy: output)
   }
 }
 

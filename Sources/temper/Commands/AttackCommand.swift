@@ -12,7 +12,8 @@ struct AttackCommand: ParsableCommand {
     abstract: "Attack images of a .npy file and write the perturbed ones.",
     discussion: """
       Images are (N, C, H, W) float32 in [0, 1], labels whole numbers. With several restarts or losses each
-      sample keeps the first perturbed image that is misclassified, or else the last one.
+      sample keeps the first perturbed image that is misclassified, or else the last one. Convolutions are direct
+      here even where Winograd's algorithm is faster, so that images agree with other libraries' but for rounding.
 
       EXAMPLES
         temper attack --weights W.safetensors --model small-cnn --images X.npy --labels Y.npy --attack pgd \\
@@ -45,7 +46,9 @@ struct AttackCommand: ParsableCommand {
       classes: network.description.classes, on: device)
     var perturbed: [Float] = []
     for range in source.ranges(of: batchSize) {
-      perturbed += try worst(try source.batch(range), network, try settings.attacks())
+      perturbed += try ConvolutionAlgorithm.$forced.withValue(ConvolutionAlgorithm.forced ?? .direct) {
+        try worst(try source.batch(range), network, try settings.attacks())
+      }
       Console.transient("attacked \(range.upperBound) of \(source.count)")
     }
     Console.clearTransient()

@@ -1,0 +1,241 @@
+// Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308): a 4x4 tile of a 3x3 convolution
+// from 36 products instead of 144. Input tiles V = B^T x B, filters U = G w G^T, products M = V U per point and
+// summed over channels, outputs y = A^T M A; the gradient of the filters is G^T (V^T (A dy A^T)) G.
+//
+// The interpolation points are 0, +-5/8, +-3/2 and infinity: 4 to 7 times less rounding error than 0, +-1, +-2
+// at the same cost. Every function works on vectors of channels; `scratch` holds 36 vectors.
+
+private typealias Six = (Vector, Vector, Vector, Vector, Vector, Vector)
+private typealias Four = (Vector, Vector, Vector, Vector)
+private typealias Three = (Vector, Vector, Vector)
+
+@inline(__always) private var p: Float { 0.625 }
+@inline(__always) private var q: Float { 1.5 }
+@inline(__always) private var p2: Float { p * p }
+@inline(__always) private var q2: Float { q * q }
+
+/// c + a * b
+@inline(__always) private func sum(_ c: Vector, _ a: Vector, _ b: Float) -> Vector {
+  var c = c
+  multiplyAdd(&c, a, Vector(repeating: b))
+  return c
+}
+
+/// B^T d
+@inline(__always) private func input(_ d: Six) -> Six {
+  let (even1, odd1) = (sum(d.4, d.2, -q2), sum(d.3, d.1, -q2))
+  let (even2, odd2) = (sum(d.4, d.2, -p2), sum(d.3, d.1, -p2))
+  return (
+    sum(sum(d.4, d.2, -(p2 + q2)), d.0, p2 * q2), sum(even1, odd1, p), sum(even1, odd1, -p),
+    sum(even2, odd2, q), sum(even2, odd2, -q), sum(sum(d.5, d.3, -(p2 + q2)), d.1, p2 * q2)
+  )
+}
+
+/// A^T m
+@inline(__always) private func output(_ m: Six) -> Four {
+  let (s1, d1, s2, d2) = (m.1 + m.2, m.1 - m.2, m.3 + m.4, m.3 - m.4)
+  return (
+    m.0 + s1 + s2, sum(d1 * p, d2, q), sum(s1 * p2, s2, q2), sum(sum(m.5, d1, p * p2), d2, q * q2)
+  )
+}
+
+/// A y
+@inline(__always) private func outputGradient(_ y: Four) -> Six {
+  let (even1, odd1) = (sum(y.0, y.2, p2), sum(y.1, y.3, p2))
+  let (even2, odd2) = (sum(y.0, y.2, q2), sum(y.1, y.3, q2))
+  return (y.0, sum(even1, odd1, p), sum(even1, odd1, -p), sum(even2, odd2, q), sum(even2, odd2, -q), y.3)
+}
+
+@inline(__always) private var scaleP: Float { 1 / (2 * p2 * (p2 - q2)) }
+@inline(__always) private var scaleQ: Float { 1 / (2 * q2 * (q2 - p2)) }
+
+/// G g
+@inline(__always) private func filter(_ g: Three) -> Six {
+  let (even1, odd1) = (sum(g.0, g.2, p2) * scaleP, g.1 * (p * scaleP))
+  let (even2, odd2) = (sum(g.0, g.2, q2) * scaleQ, g.1 * (q * scaleQ))
+  return (g.0 * (1 / (p2 * q2)), even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, g.2)
+}
+
+/// G^T u
+@inline(__always) private func filterGradient(_ u: Six) -> Three {
+  let (s1, d1) = ((u.1 + u.2) * scaleP, (u.1 - u.2) * scaleP)
+  let (s2, d2) = ((u.3 + u.4) * scaleQ, (u.3 - u.4) * scaleQ)
+  return (u.0 * (1 / (p2 * q2)) + s1 + s2, sum(d1 * p, d2, q), sum(sum(u.5, s1, p2), s2, q2))
+}
+
+@inline(__always) private func six(_ at: UnsafePointer<Float>, _ step: Int) -> Six {
+  (
+    load(at), load(at + step), load(at + 2 * step), load(at + 3 * step), load(at + 4 * step),
+    load(at + 5 * step)
+  )
+}
+@inline(__always) private func put(_ v: Six, _ at: UnsafeMutablePointer<Float>, _ step: Int) {
+  store(at, v.0)
+  store(at + step, v.1)
+  store(at + 2 * step, v.2)
+  store(at + 3 * step, v.3)
+  store(at + 4 * step, v.4)
+  store(at + 5 * step, v.5)
+}
+
+/// Calls `body` with the start of each vector of `count` >= width values; the last one may overlap.
+@inline(__always) private func forVectors(_ count: Int, _ body: (Int) -> Void) {
+  var c = 0
+  while c + width <= count {
+    body(c)
+    c += width
+  }
+  if c < count { body(count - width) }
+}
+
+/// One 6x6 tile of `channels` (at least a vector of) channels; point (i, j) goes to v + (6 i + j) * pointStride.
+@inline(never)
+public func kernelWinogradInput(
+  _ x: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ channels: Int,
+  _ v: UnsafeMutablePointer<Float>, _ pointStride: Int, _ scratch: UnsafeMutablePointer<Float>
+) {
+  forVectors(channels) { c in
+    for i in 0..<6 { put(input(six(x + c + i * rowStride, pixelStride)), scratch + i * width, 6 * width) }
+    for j in 0..<6 {
+      put(input(six(scratch + j * 6 * width, width)), v + c + j * pointStride, 6 * pointStride)
+    }
+  }
+}
+
+/// A 4x4 tile of a panel of channels from the 36 products m + (6 i + j) * pointStride; then bias, ReLU, mask.
+///
+/// - Parameters:
+///   - rows: rows and columns of the tile that lie inside the image.
+///   - channels: channels of the panel that exist.
+///   - bias: panel values.
+///   - mask: laid out as y, or nil.
+@inline(never)
+public func kernelWinogradOutput(
+  _ m: UnsafePointer<Float>, _ pointStride: Int, _ y: UnsafeMutablePointer<Float>, _ rowStride: Int,
+  _ pixelStride: Int, _ rows: Int, _ columns: Int, _ channels: Int, _ bias: UnsafePointer<Float>,
+  _ relu: Bool, _ mask: UnsafePointer<Float>?, _ scratch: UnsafeMutablePointer<Float>
+) {
+  let floor = Vector(repeating: relu ? 0 : -.infinity)
+  var c = 0
+  while c < channels {
+    for j in 0..<6 {
+      let r = output(six(m + c + j * pointStride, 6 * pointStride))
+      let target = scratch + j * width
+      store(target, r.0)
+      store(target + 6 * width, r.1)
+      store(target + 12 * width, r.2)
+      store(target + 18 * width, r.3)
+    }
+    let b = load(bias + c)
+    for i in 0..<rows {
+      let r = rectified(output(six(scratch + i * 6 * width, width)), b, floor)
+      let at = i * rowStride + c
+      if c + width <= channels {
+        storeRow(y + at, pixelStride, columns, r, mask == nil ? nil : mask! + at)
+      } else {
+        let aside = scratch + 24 * width
+        storeRow(aside, width, 4, r, nil)
+        for j in 0..<columns {
+          for k in 0..<(channels - c) {
+            let pixel = at + j * pixelStride + k
+            y[pixel] = mask == nil || mask![pixel] > 0 ? aside[j * width + k] : 0
+          }
+        }
+      }
+    }
+    c += width
+  }
+}
+
+/// max(r + bias, floor)
+@inline(__always)
+private func rectified(_ r: Four, _ bias: Vector, _ floor: Vector) -> Four {
+  let (r0, r1, r2, r3) = (r.0 + bias, r.1 + bias, r.2 + bias, r.3 + bias)
+  return (
+    r0.replacing(with: floor, where: r0 .< floor), r1.replacing(with: floor, where: r1 .< floor),
+    r2.replacing(with: floor, where: r2 .< floor), r3.replacing(with: floor, where: r3 .< floor)
+  )
+}
+
+/// The first `columns` of four pixels, masked.
+@inline(__always)
+private func storeRow(
+  _ y: UnsafeMutablePointer<Float>, _ step: Int, _ columns: Int, _ r: Four, _ mask: UnsafePointer<Float>?
+) {
+  var r = r
+  if let mask {
+    r.0 = masked(r.0, load(mask))
+    if columns > 1 { r.1 = masked(r.1, load(mask + step)) }
+    if columns > 2 { r.2 = masked(r.2, load(mask + 2 * step)) }
+    if columns > 3 { r.3 = masked(r.3, load(mask + 3 * step)) }
+  }
+  store(y, r.0)
+  if columns > 1 { store(y + step, r.1) }
+  if columns > 2 { store(y + 2 * step, r.2) }
+  if columns > 3 { store(y + 3 * step, r.3) }
+}
+
+/// One 4x4 tile of a panel of an output's gradient; point (i, j) goes to d + (6 i + j) * pointStride.
+@inline(never)
+public func kernelWinogradOutputGradient(
+  _ dy: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ d: UnsafeMutablePointer<Float>,
+  _ pointStride: Int, _ scratch: UnsafeMutablePointer<Float>
+) {
+  forVectors(panelWidth) { c in
+    for i in 0..<4 {
+      let row = dy + c + i * rowStride
+      let values = (
+        load(row), load(row + pixelStride), load(row + 2 * pixelStride), load(row + 3 * pixelStride)
+      )
+      put(outputGradient(values), scratch + i * width, 4 * width)
+    }
+    for j in 0..<6 {
+      let at = scratch + j * 4 * width
+      let values = (load(at), load(at + width), load(at + 2 * width), load(at + 3 * width))
+      put(outputGradient(values), d + c + j * pointStride, 6 * pointStride)
+    }
+  }
+}
+
+/// One 3x3 filter for a panel of outputs; `w` has `tapStride` between taps and a whole panel in each.
+@inline(never)
+public func kernelWinogradFilter(
+  _ w: UnsafePointer<Float>, _ tapStride: Int, _ u: UnsafeMutablePointer<Float>, _ pointStride: Int,
+  _ scratch: UnsafeMutablePointer<Float>
+) {
+  forVectors(panelWidth) { c in
+    for r in 0..<3 {
+      let row = w + c + r * 3 * tapStride
+      put(
+        filter((load(row), load(row + tapStride), load(row + 2 * tapStride))), scratch + r * width, 3 * width)
+    }
+    for j in 0..<6 {
+      let at = scratch + j * 3 * width
+      put(
+        filter((load(at), load(at + width), load(at + 2 * width))), u + c + j * pointStride, 6 * pointStride)
+    }
+  }
+}
+
+/// The gradient of a 3x3 filter for a panel of outputs from that of its 36 points.
+@inline(never)
+public func kernelWinogradFilterGradient(
+  _ u: UnsafePointer<Float>, _ pointStride: Int, _ w: UnsafeMutablePointer<Float>, _ tapStride: Int,
+  _ scratch: UnsafeMutablePointer<Float>
+) {
+  forVectors(panelWidth) { c in
+    for j in 0..<6 {
+      let r = filterGradient(six(u + c + j * pointStride, 6 * pointStride))
+      store(scratch + j * width, r.0)
+      store(scratch + (6 + j) * width, r.1)
+      store(scratch + (12 + j) * width, r.2)
+    }
+    for i in 0..<3 {
+      let r = filterGradient(six(scratch + i * 6 * width, width))
+      let target = w + c + i * 3 * tapStride
+      store(target, r.0)
+      store(target + tapStride, r.1)
+      store(target + 2 * tapStride, r.2)
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import Devices
+
+extension CPU {
+  /// dW of a 3x3 convolution: per point the product of the transformed images, transposed, with the transformed
+  /// dy, summed over tiles.
+  ///
+  /// Blocks of tiles are transformed by all threads, which then share points and panels. Every sum runs over the
+  /// tiles in order, so that it does not depend on the threads.
+  func weightGradientWinograd(
+    _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
+    into dw: UnsafeMutablePointer<Float>
+  ) {
+    WinogradWeightJob(g, x, dy, self).run(into: dw)
+  }
+}
+
+private struct WinogradWeightJob {
+  let cpu: CPU
+  let kernels: MicroKernels
+  let tiles: WinogradTiles
+  let x: UnsafePointer<Float>
+  let dy: UnsafePointer<Float>
+  let panels: Int
+  let perBlock: Int
+
+  init(_ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ cpu: CPU) {
+    self.cpu = cpu
+    kernels = cpu.kernels
+    tiles = WinogradTiles(g)
+    self.x = x
+    self.dy = dy
+    panels = (g.k + cpu.kernels.panelWidth - 1) / cpu.kernels.panelWidth
+    // About 4 MB of transformed tiles, and enough of them that the sums are seldom read and written.
+    perBlock = min(tiles.count, max(128, 1 << 20 / (WinogradTiles.points * (g.c + g.k))))
+  }
+
+  private var g: ConvolutionGeometry { tiles.geometry }
+  private var width: Int { kernels.panelWidth }
+  private var points: Int { WinogradTiles.points }
+  private var inputStride: Int { perBlock * g.c + 16 }
+  private var outputStride: Int { perBlock * width + 16 }
+  private var sumStride: Int { g.c * width }
+
+  func run(into dw: UnsafeMutablePointer<Float>) {
+    let (vCount, dCount) = (points * inputStride, points * panels * outputStride)
+    let buffer = cpu.makeBuffer(byteCount: (vCount + dCount + points * panels * sumStride) * 4)
+    let v = buffer.address.assumingMemoryBound(to: Float.self)
+    let (d, sums) = (v + vCount, v + vCount + dCount)
+    for first in stride(from: 0, to: tiles.count, by: perBlock) {
+      let block = first..<min(tiles.count, first + perBlock)
+      transform(block, v, d)
+      cpu.parallel(points * panels) { task in
+        let (panel, point) = (task / points, task % points)
+        kernels.productByColumns(
+          1, 0, 0, 0, g.c, 1, block.count, v + point * inputStride, 0, g.c,
+          d + (panel * points + point) * outputStride, sums + (panel * points + point) * sumStride, width,
+          first > 0, nil, false, nil)
+      }
+    }
+    finish(sums, dw)
+    withExtendedLifetime(buffer) {}
+  }
+
+  private func transform(
+    _ block: Range<Int>, _ v: UnsafeMutablePointer<Float>, _ d: UnsafeMutablePointer<Float>
+  ) {
+    let step = 4
+    cpu.parallel((block.count + step - 1) / step) { task in
+      let scratch = WinogradScratch(cpu, floats: 0, g)
+      for tile in block.dropFirst(task * step).prefix(step) {
+        let place = tiles.place(tile)
+        let at = tile - block.lowerBound
+        let source = scratch.inputPatch(place, x, g)
+        kernels.winogradInput(
+          source.pointer, source.rowStride, g.c, g.c, v + at * g.c, inputStride, scratch.vectors)
+        for panel in 0..<panels {
+          let source = scratch.outputPatch(place, dy, g, channel: panel * width)
+          kernels.winogradOutputGradient(
+            source.pointer, source.rowStride, source.pixelStride,
+            d + panel * points * outputStride + at * width, outputStride, scratch.vectors)
+        }
+      }
+    }
+  }
+
+  /// The filters' gradients from those of their points.
+  private func finish(_ sums: UnsafePointer<Float>, _ dw: UnsafeMutablePointer<Float>) {
+    cpu.parallel(panels * g.c) { task in
+      let (panel, channel) = (task / g.c, task % g.c)
+      let source = sums + panel * points * sumStride + channel * width
+      let column = panel * width
+      let target = dw + channel * g.k + column
+      let count = min(width, g.k - column)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: (36 + 9) * width) { memory in
+        let (scratch, aside) = (memory.baseAddress!, memory.baseAddress! + 36 * width)
+        if count == width {
+          kernels.winogradFilterGradient(source, sumStride, target, g.c * g.k, scratch)
+          return
+        }
+        kernels.winogradFilterGradient(source, sumStride, aside, width, scratch)
+        for tap in 0..<9 { (target + tap * g.c * g.k).update(from: aside + tap * width, count: count) }
+      }
+    }
+  }
+}
