@@ -5,6 +5,12 @@ kernel void add(const int count, global const float *a, global const float *b, g
   if (i < count) c[i] = a[i] + b[i];
 }
 
+kernel void add_rectified(
+    const int count, global const float *restrict a, global const float *restrict b, global float *restrict c) {
+  const int i = get_global_id(0);
+  if (i < count) c[i] = a[i] + b[i] < 0.0f ? 0.0f : a[i] + b[i];
+}
+
 kernel void subtract(const int count, global const float *a, global const float *b, global float *c) {
   const int i = get_global_id(0);
   if (i < count) c[i] = a[i] - b[i];

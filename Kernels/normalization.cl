@@ -50,15 +50,16 @@ kernel void batch_norm_inverse(
   if (j < c) inverse[j] = 1.0f / sqrt(variance[j] + epsilon);
 }
 
-// y = (x - mean) * inverse * scale + shift, then ReLU.
+// y = (x - mean) * inverse * scale + shift + residual, then ReLU; the residual may be missing.
 kernel void batch_norm_apply(
     const int count, const int c, const int relu, global const float *restrict x, global const float *restrict mean,
     global const float *restrict inverse, global const float *restrict scale, global const float *restrict shift,
-    global float *restrict y) {
+    global const float *restrict residual, global float *restrict y) {
   const int i = get_global_id(0);
   if (i >= count) return;
   const int j = i % c;
-  const float v = (x[i] - mean[j]) * inverse[j] * scale[j] + shift[j];
+  float v = (x[i] - mean[j]) * inverse[j] * scale[j] + shift[j];
+  if (residual) v += residual[i];
   y[i] = relu && v < 0.0f ? 0.0f : v;
 }
 
@@ -80,17 +81,15 @@ kernel void batch_norm_gradient_groups(
   scales[(size_t)g * c + j] = scale;
 }
 
-// dx. In training the statistics depend on x: dx = scale * inverse * (dy - dshift / rows - xhat * dscale /
-// rows); in evaluation dx = scale * inverse * dy.
+// dx where the statistics depend on x: scale * inverse * (dy - dshift / rows - xhat * dscale / rows).
 kernel void batch_norm_input_gradient(
-    const int count, const int c, const int training, const float inverse_rows, global const float *restrict x,
+    const int count, const int c, const float inverse_rows, global const float *restrict x,
     global const float *restrict dy, global const float *restrict mean, global const float *restrict inverse,
     global const float *restrict scale, global const float *restrict dshift, global const float *restrict dscale,
     global float *restrict dx) {
   const int i = get_global_id(0);
   if (i >= count) return;
   const int j = i % c;
-  float v = dy[i];
-  if (training) v -= inverse_rows * (dshift[j] + (x[i] - mean[j]) * inverse[j] * dscale[j]);
-  dx[i] = scale[j] * inverse[j] * v;
+  const float v = inverse_rows * (dshift[j] + (x[i] - mean[j]) * inverse[j] * dscale[j]);
+  dx[i] = scale[j] * inverse[j] * (dy[i] - v);
 }

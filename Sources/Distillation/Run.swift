@@ -32,7 +32,8 @@ public struct Run {
       configuration.data, folder: dataFolder, seed: configuration.seed, limit: configuration.limit)
     let description = NetworkDescription(
       model: configuration.model, height: split.train.height, width: split.train.width,
-      channels: split.train.channels, classes: split.train.classes)
+      channels: split.train.channels, classes: split.train.classes,
+      widthMultiplier: configuration.widthMultiplier ?? 1)
     let network = try ModelCatalog.make(description, seed: configuration.seed, on: device)
     let training = try DeviceDataset(split.train, on: device)
     try Trainer(

@@ -3,7 +3,7 @@ import Tensors
 
 /// Whether a network trains (batch norm uses the batch's statistics) or is evaluated. Attacks and evaluation
 /// pass `.evaluation`; the mode is an argument, so that no call can leave a network in the wrong one.
-public enum Mode: Sendable { case training, evaluation }
+public enum Mode: Sendable, CaseIterable { case training, evaluation }
 
 /// A classifier: images in [0, 1] to logits. Normalisation is a layer inside it.
 public protocol Network: AnyObject {

@@ -27,18 +27,22 @@ public struct NetworkDescription: Sendable, Equatable {
   public let channels: Int
   /// Number of classes.
   public let classes: Int
+  /// Factor of the channels of architectures that have one, such as `resnet18`.
+  public let widthMultiplier: Double
   /// Applied to the images first, or nil for none.
   public let normalization: Normalization?
 
   /// Creates a description.
   public init(
-    model: String, height: Int, width: Int, channels: Int, classes: Int, normalization: Normalization? = nil
+    model: String, height: Int, width: Int, channels: Int, classes: Int, widthMultiplier: Double = 1,
+    normalization: Normalization? = nil
   ) {
     self.model = model
     self.height = height
     self.width = width
     self.channels = channels
     self.classes = classes
+    self.widthMultiplier = widthMultiplier
     self.normalization = normalization
   }
 

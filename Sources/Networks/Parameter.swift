@@ -70,6 +70,9 @@ public final class Parameter: Watchable {
     return value
   }
 
+  /// Whether a gradient at this parameter is wanted.
+  var isWatched: Bool { node != nil }
+
   /// Starts or ends the recording of operations on ``value``.
   public func watch(_ token: WatchToken?) { node = token?.node }
 }

@@ -33,6 +33,7 @@ public enum StateDict {
     for (name, target) in network.statistics {
       let values = try checked(tensor(name), name, target.shape.dimensions, network, file)
       try values.withUnsafeBytes { try target.device.write($0, to: target.buffer) }
+      target.buffer.markChanged()
     }
   }
 

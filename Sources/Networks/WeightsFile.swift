@@ -10,6 +10,7 @@ public enum WeightsFile {
     static let input = "input_shape"
     static let classes = "classes"
     static let normalization = "normalization"
+    static let widthMultiplier = "width_multiplier"
   }
 
   /// Writes a network.
@@ -27,6 +28,9 @@ public enum WeightsFile {
     file.metadata[Key.model] = description.model
     file.metadata[Key.input] = "\(description.channels),\(description.height),\(description.width)"
     file.metadata[Key.classes] = "\(description.classes)"
+    if description.widthMultiplier != 1 {
+      file.metadata[Key.widthMultiplier] = "\(description.widthMultiplier)"
+    }
     if let normalization = description.normalization {
       let encoder = JSONEncoder()
       encoder.outputFormatting = .sortedKeys
@@ -76,6 +80,8 @@ public enum WeightsFile {
         throw TemperError(.badData, file: path, field: Key.normalization, "is not understood: \(text)")
       }
     }
+    let multiplier =
+      metadata[Key.widthMultiplier].map { Double($0) ?? .nan } ?? fallback?.widthMultiplier ?? 1
     if let extents {
       guard extents.count == 3, extents.allSatisfy({ (1...65536).contains($0) }) else {
         throw TemperError(.badData, file: path, field: Key.input, "is not channels,height,width")
@@ -85,7 +91,7 @@ public enum WeightsFile {
       }
       return NetworkDescription(
         model: model, height: extents[1], width: extents[2], channels: extents[0], classes: classes,
-        normalization: normalization)
+        widthMultiplier: multiplier, normalization: normalization)
     }
     guard let fallback else {
       throw TemperError(
@@ -93,6 +99,6 @@ public enum WeightsFile {
     }
     return NetworkDescription(
       model: model, height: fallback.height, width: fallback.width, channels: fallback.channels,
-      classes: fallback.classes, normalization: normalization)
+      classes: fallback.classes, widthMultiplier: multiplier, normalization: normalization)
   }
 }

@@ -46,6 +46,8 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
   public var data = "fashion-mnist"
   /// Name of the architecture.
   public var model = "small-cnn"
+  /// Factor of the channels of architectures that have one; nil is 1.
+  public var widthMultiplier: Double?
   /// How the training images are found.
   public var method = Method.standard
   /// `linf` or `l2`; of the attack that trains and validates.
@@ -90,6 +92,7 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
     case data, model, method, norm, epsilon, steps, epochs, optimizer, momentum, nesterov, schedule,
       augmentation
     case seed, limit, distillation
+    case widthMultiplier = "width_multiplier"
     case stepSize = "step_size"
     case batchSize = "batch_size"
     case learningRate = "lr"

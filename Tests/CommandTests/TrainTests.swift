@@ -50,10 +50,13 @@ import Testing
   }
 
   /// Ctrl-C saves the state and exits with 75; the same command ends where an uninterrupted one does.
-  @Test func interruptedRunsResume() throws {
+  @Test(arguments: ["small-cnn", "resnet18"])
+  func interruptedRunsResume(model: String) throws {
     try withTemporaryFolder { folder in
-      try writeDataset(to: folder)
-      let more = ["--epochs", "6", "--method", "pgd", "--model", "small-cnn", "--steps", "3"]
+      try writeDataset(to: folder, training: model == "resnet18" ? 200 : 400)
+      let more = [
+        "--epochs", "6", "--method", "pgd", "--model", model, "--width-multiplier", "0.0625", "--steps", "3",
+      ]
       #expect(try temper(training(folder, folder + "/whole", more)).code == 0)
       let run = folder + "/parts"
       let stopped = try temper(training(folder, run, more), interruptAfter: "epoch 2/6")

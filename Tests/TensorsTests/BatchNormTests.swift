@@ -38,6 +38,41 @@ private let shapes: [Shape] = {
     try check(device, shape, isTraining: false)
   }
 
+  @Test(arguments: devicesUnderTest, shapes)
+  func residualsAreAddedBeforeReLU(device: Device, shape: Shape) throws {
+    var random = Seeded(31)
+    let channels = shape[-1]
+    let (x, r, dy) = (random.floats(shape.count), random.floats(shape.count), random.floats(shape.count))
+    let (g, b) = (random.floats(channels), random.floats(channels))
+    let running = try RunningStatistics(channels: channels, on: device)
+    let place = Places(
+      try [x, r].map { try Tensor($0, shape: shape, on: device) })
+    let upstream = try Tensor(dy, shape: shape, on: device)
+    var y: Tensor?
+    let (_, gradients) = try valueWithGradients(at: place.all) {
+      let result = try batchNorm(
+        place.all[0].value, scale: Tensor(g, shape: [channels], on: device),
+        shift: Tensor(b, shape: [channels], on: device), running: running, mode: .evaluation, epsilon: 0,
+        residual: place.all[1].value, activation: .relu)
+      y = result
+      return try sum(multiply(result, upstream))
+    }
+    // Mean 0 and variance 1: y = relu(x g + b + r).
+    var expected = Reference(count: x.count)
+    var (dx, dr) = (expected, expected)
+    for i in x.indices {
+      let j = i % channels
+      let v = Double(x[i]) * Double(g[j]) + Double(b[j]) + Double(r[i])
+      expected.add(max(0, v), to: i)
+      expected.magnitudes[i] = abs(Double(x[i]) * Double(g[j])) + abs(Double(b[j])) + abs(Double(r[i]))
+      dx.add(v > 0 ? Double(dy[i]) * Double(g[j]) : 0, to: i)
+      dr.add(v > 0 ? Double(dy[i]) : 0, to: i)
+    }
+    expectClose(try y!.floats(), expected, factor: 4, "y")
+    expectClose(try gradients[0].floats(), dx, factor: 4, "x")
+    expectClose(try gradients[1].floats(), dr, factor: 1, "residual")
+  }
+
   private func check(_ device: Device, _ shape: Shape, isTraining: Bool) throws {
     var random = Seeded(30)
     let channels = shape[-1]

@@ -34,6 +34,9 @@ private let counts = isUnderOclgrind ? [1, 2, 7, 8, 9, 63, 65] : [1, 2, 7, 8, 9,
   @Test(arguments: devicesUnderTest, counts)
   func pairs(device: Device, count: Int) throws {
     try check(device, count, { try add($0, $1) }, { $0 + $1 }, { _, _ in (1, 1) })
+    try check(
+      device, count, { try add($0, $1, activation: .relu) }, { max(0, $0 + $1) },
+      { $0 + $1 > 0 ? (1, 1) : (0, 0) })
     try check(device, count, { try subtract($0, $1) }, { $0 - $1 }, { _, _ in (1, -1) })
     try check(device, count, { try multiply($0, $1) }, { $0 * $1 }, { ($1, $0) })
   }

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from models import MODELS
 
+SHAPES = {"resnet18": (3, 32, 32)}
 EPSILON, STEP = 0.1, 0.025
 
 
@@ -31,7 +32,8 @@ class Bench:
         torch.manual_seed(0)
         self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         self.model = MODELS[arguments.model]().to(memory_format=self.format)
-        self.images = torch.rand(arguments.batch_size, 1, 28, 28).contiguous(memory_format=self.format)
+        shape = SHAPES.get(arguments.model, (1, 28, 28))
+        self.images = torch.rand(arguments.batch_size, *shape).contiguous(memory_format=self.format)
         self.labels = torch.randint(0, 10, (arguments.batch_size,))
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
         self.attack_steps = arguments.steps if arguments.method == "pgd" else 0

@@ -140,6 +140,33 @@ def optimizer_fixtures(steps=10):
     return tensors
 
 
+def resnet_fixtures(out, width=0.125, count=8):
+    """A narrow ResNet-18 after ten steps on random images: a batch in evaluation and in training mode."""
+    torch.manual_seed(3)
+    model = MODELS["resnet18"](width=width)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    images, labels = torch.rand(11 * 16, 3, 32, 32), torch.randint(0, 10, (11 * 16,))
+    for batch in torch.arange(10 * 16).split(16):
+        optimizer.zero_grad()
+        F.cross_entropy(model(images[batch]), labels[batch]).backward()
+        optimizer.step()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    x, y = images[-count:], labels[-count:]
+    tensors = {"images": x, "labels": y}
+    for mode in ("eval", "train"):
+        model.train(mode == "train")
+        model.zero_grad()
+        x = x.detach().requires_grad_(True)
+        logits = model(x)
+        loss = F.cross_entropy(logits, y)
+        loss.backward()
+        tensors |= {f"{mode}.logits": logits, f"{mode}.loss": loss, f"{mode}.gradient.images": x.grad}
+        tensors |= {f"{mode}.gradient.{name}": value.grad.clone() for name, value in model.named_parameters()}
+    tensors |= {f"train.{name}": value for name, value in model.named_buffers() if "running" in name}
+    save(out / "resnet18.safetensors", state, model="resnet18", width_multiplier=width)
+    save(out / "resnet18_case.safetensors", tensors, width_multiplier=width)
+
+
 def main():
     root = Path(__file__).resolve().parents[2]
     parser = argparse.ArgumentParser(description="Writes the fixtures of Tests/Fixtures.")
@@ -154,6 +181,7 @@ def main():
     test = [torch.from_numpy(a[:1000].copy()) for a in load_split(arguments.data_dir, "t10k")]
     model_fixtures(arguments.out, "small-cnn", 8, train, test)
     model_fixtures(arguments.out, "mlp", 4, train, test)
+    resnet_fixtures(arguments.out)
     settings = {name: options for name, (_, options) in OPTIMIZERS.items()}
     save(arguments.out / "optimizers.safetensors", optimizer_fixtures(), **settings)
     save(arguments.out / "operations.safetensors", operations())

@@ -97,6 +97,19 @@ public final class CPU: @unchecked Sendable {
     }
   }
 
+  private static let peakRepetitions = 2_000_000
+
+  /// Additions and multiplications of one call of ``multiplyAddOnRegisters()``.
+  package var registerOperations: Int { threads * kernels.peakOperations(Self.peakRepetitions) }
+
+  /// Multiplies and adds on the registers of every thread, for the benchmarks' peak rate.
+  package func multiplyAddOnRegisters() {
+    parallel(threads) { _ in
+      let result = kernels.peak(Self.peakRepetitions, 0.999)
+      precondition(result.isFinite)
+    }
+  }
+
   /// Splits `0..<count` into ranges of at least `grain` elements and runs `body` for each.
   package func parallelRanges(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
     guard count > 0 else { return }

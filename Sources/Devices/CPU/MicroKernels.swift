@@ -54,7 +54,26 @@ package struct MicroKernels: Sendable {
     ) -> Void
   package typealias WinogradFilter =
     @Sendable (_ from: Values, _ fromStride: Int, _ to: Results, _ toStride: Int, _ scratch: Results) -> Void
+  package typealias ChannelStatistics =
+    @Sendable (_ x: Values, _ rows: Int, _ channels: Int, _ means: Results, _ squares: Results) -> Void
+  package typealias ChannelGradientSums =
+    @Sendable (
+      _ x: Values, _ dy: Values, _ rows: Int, _ channels: Int, _ mean: Values, _ inverse: Values,
+      _ sums: Results, _ products: Results
+    ) -> Void
+  package typealias Normalize =
+    @Sendable (
+      _ x: Values, _ rows: Int, _ channels: Int, _ mean: Values, _ factor: Values, _ shift: Values,
+      _ residual: Values?, _ relu: Bool, _ y: Results
+    ) -> Void
+  package typealias NormalizeGradient =
+    @Sendable (
+      _ x: Values, _ dy: Values, _ rows: Int, _ channels: Int, _ mean: Values, _ a: Values, _ b: Values,
+      _ c: Values, _ dx: Results
+    ) -> Void
 
+  package let peak: @Sendable (_ repetitions: Int, _ factor: Float) -> Float
+  package let peakOperations: @Sendable (_ repetitions: Int) -> Int
   /// Columns of one tile and of one packed panel.
   package let panelWidth: Int
   package let productByRows: Product
@@ -68,11 +87,17 @@ package struct MicroKernels: Sendable {
   package let winogradOutputGradient: WinogradOutputGradient
   package let winogradFilter: WinogradFilter
   package let winogradFilterGradient: WinogradFilter
+  package let channelStatistics: ChannelStatistics
+  package let channelGradientSums: ChannelGradientSums
+  package let normalize: Normalize
+  package let normalizeGradient: NormalizeGradient
 
   package init(_ instructionSet: InstructionSet) {
     switch instructionSet {
     #if WIDE_KERNELS
       case .avx512:
+        peak = KernelsAVX512.kernelPeak
+        peakOperations = KernelsAVX512.kernelPeakOperations
         panelWidth = KernelsAVX512.kernelPanelWidth()
         productByRows = KernelsAVX512.kernelProductByRows
         productByColumns = KernelsAVX512.kernelProductByColumns
@@ -85,7 +110,13 @@ package struct MicroKernels: Sendable {
         winogradOutputGradient = KernelsAVX512.kernelWinogradOutputGradient
         winogradFilter = KernelsAVX512.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX512.kernelWinogradFilterGradient
+        channelStatistics = KernelsAVX512.kernelChannelStatistics
+        channelGradientSums = KernelsAVX512.kernelChannelGradientSums
+        normalize = KernelsAVX512.kernelNormalize
+        normalizeGradient = KernelsAVX512.kernelNormalizeGradient
       case .avx2:
+        peak = KernelsAVX2.kernelPeak
+        peakOperations = KernelsAVX2.kernelPeakOperations
         panelWidth = KernelsAVX2.kernelPanelWidth()
         productByRows = KernelsAVX2.kernelProductByRows
         productByColumns = KernelsAVX2.kernelProductByColumns
@@ -98,8 +129,14 @@ package struct MicroKernels: Sendable {
         winogradOutputGradient = KernelsAVX2.kernelWinogradOutputGradient
         winogradFilter = KernelsAVX2.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX2.kernelWinogradFilterGradient
+        channelStatistics = KernelsAVX2.kernelChannelStatistics
+        channelGradientSums = KernelsAVX2.kernelChannelGradientSums
+        normalize = KernelsAVX2.kernelNormalize
+        normalizeGradient = KernelsAVX2.kernelNormalizeGradient
     #endif
     default:
+      peak = KernelsBaseline.kernelPeak
+      peakOperations = KernelsBaseline.kernelPeakOperations
       panelWidth = KernelsBaseline.kernelPanelWidth()
       productByRows = KernelsBaseline.kernelProductByRows
       productByColumns = KernelsBaseline.kernelProductByColumns
@@ -112,6 +149,10 @@ package struct MicroKernels: Sendable {
       winogradOutputGradient = KernelsBaseline.kernelWinogradOutputGradient
       winogradFilter = KernelsBaseline.kernelWinogradFilter
       winogradFilterGradient = KernelsBaseline.kernelWinogradFilterGradient
+      channelStatistics = KernelsBaseline.kernelChannelStatistics
+      channelGradientSums = KernelsBaseline.kernelChannelGradientSums
+      normalize = KernelsBaseline.kernelNormalize
+      normalizeGradient = KernelsBaseline.kernelNormalizeGradient
     }
   }
 }

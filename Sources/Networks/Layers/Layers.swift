@@ -42,12 +42,16 @@ public struct Conv2D {
   }
 
   static func specs(_ name: String, size: Int, _ channels: Int, _ filters: Int) -> [ParameterSpec] {
-    let fanIn = size * size * channels
-    return [
-      ParameterSpec(
-        name + ".weight", [size, size, channels, filters], layout: .convolution, .heNormal(fanIn: fanIn)),
+    [
+      weightSpec(name, size: size, channels, filters),
       ParameterSpec(name + ".bias", [filters], layout: .vector, .constant(0)),
     ]
+  }
+
+  static func weightSpec(_ name: String, size: Int, _ channels: Int, _ filters: Int) -> ParameterSpec {
+    ParameterSpec(
+      name + ".weight", [size, size, channels, filters], layout: .convolution,
+      .heNormal(fanIn: size * size * channels))
   }
 
   /// (N, H, W, C) to (N, outH, outW, K).

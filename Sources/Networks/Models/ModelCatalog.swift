@@ -4,7 +4,7 @@ import FileFormats
 /// The architectures that can be made by name.
 public enum ModelCatalog {
   /// Names that ``make(_:seed:on:)`` knows.
-  public static let names = ["small-cnn", "mlp"]
+  public static let names = ["small-cnn", "mlp", "resnet18"]
 
   /// Makes a network with initial weights drawn from `seed`, the same on every device.
   /// - Throws: `.usage` for an unknown name, `.badData` for images too small for the architecture.
@@ -22,6 +22,13 @@ public enum ModelCatalog {
       return try SmallCNN(description, seed: seed, on: device)
     case "mlp":
       return try MLP(description, seed: seed, on: device)
+    case "resnet18":
+      guard (1.0 / 64...16).contains(description.widthMultiplier) else {
+        throw TemperError(
+          .usage, field: "--width-multiplier", "is \(description.widthMultiplier)",
+          remedy: "Give a number from 1/64 to 16.")
+      }
+      return try ResNet18(description, seed: seed, on: device)
     default:
       throw TemperError(
         .usage, field: "--model", "there is no model \"\(description.model)\"",

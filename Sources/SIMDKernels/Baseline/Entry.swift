@@ -1,5 +1,27 @@
 // What the micro-kernel modules offer to the portable code: primitive types only, nothing inlinable.
 
+/// Operations of one call of ``kernelPeak``: 12 independent sums of `repetitions` products each.
+@inline(never) public func kernelPeakOperations(_ repetitions: Int) -> Int { repetitions * 12 * 2 * width }
+
+/// Multiplies and adds on registers alone, which is the most that the processor can do.
+@inline(never)
+public func kernelPeak(_ repetitions: Int, _ factor: Float) -> Float {
+  let (a, b) = (Vector(repeating: factor), Vector(repeating: 1 - factor))
+  var sums = InlineArray<12, Vector>(repeating: a)
+  var left = repetitions
+  repeat {
+    unrolled(InlineArray<12, Void>.self) { i in
+      var sum = b
+      multiplyAdd(&sum, sums[i], a)
+      sums[i] = sum
+    }
+    left -= 1
+  } while left > 0
+  var total = Vector.zero
+  unrolled(InlineArray<12, Void>.self) { i in total += sums[i] }
+  return total[0]
+}
+
 /// Columns of a panel of B and of C.
 @inline(never) public func kernelPanelWidth() -> Int { panelWidth }
 

@@ -29,17 +29,18 @@ public enum BatchNormMode: Sendable {
   case evaluation
 }
 
-/// (x - mean) / sqrt(variance + epsilon) * scale + shift per channel, then the activation
-/// (Ioffe and Szegedy, ICML 2015), with PyTorch's conventions: the batch's variance has n in the denominator,
-/// the running one n - 1.
+/// (x - mean) / sqrt(variance + epsilon) * scale + shift per channel, plus a residual, then the activation
+/// (Ioffe and Szegedy, ICML 2015), in one pass, with PyTorch's conventions: the batch's variance has n in the
+/// denominator, the running one n - 1.
 ///
 /// - Parameters:
 ///   - x: (N, H, W, C) or (N, C).
 ///   - scale: (C).
 ///   - shift: (C).
+///   - residual: laid out as x, or nil.
 public func batchNorm(
   _ x: Tensor, scale: Tensor, shift: Tensor, running: RunningStatistics, mode: BatchNormMode,
-  epsilon: Float = 1e-5, activation: Activation = .identity
+  epsilon: Float = 1e-5, residual: Tensor? = nil, activation: Activation = .identity
 ) throws -> Tensor {
   let isTraining: Bool
   let mean: Tensor
@@ -49,13 +50,16 @@ public func batchNorm(
     let statistics = try BatchNorm.Statistics(epsilon: epsilon, momentum: momentum)(
       all: [x, running.mean, running.variance])
     (isTraining, mean, inverse) = (true, statistics[0], statistics[1])
+    running.mean.buffer.markChanged()
+    running.variance.buffer.markChanged()
   case .evaluation:
     (isTraining, mean) = (false, running.mean)
     inverse = try BatchNorm.Inverse(epsilon: epsilon)(running.variance)
   }
   let input = x.detached()
   let scaleValue = scale.detached()
-  let y = try BatchNorm(relu: activation == .relu)(x, mean, inverse, scale, shift)
+  let y = try BatchNorm(relu: activation == .relu)(
+    all: [x, mean, inverse, scale, shift] + (residual.map { [$0] } ?? []))[0]
   var sums: [Tensor]?
   func gradientSums(_ dy: Tensor) throws -> [Tensor] {
     if let sums { return sums }
@@ -63,18 +67,22 @@ public func batchNorm(
     sums = made
     return made
   }
-  return y.recorded(from: [
+  var inputs: [(Tensor, TapeNode.Pullback)] = [
     (
       x,
       { dy in
+        guard isTraining else {
+          return try BatchNorm.InputGradient.scaling(dy, inverse, scaleValue)
+        }
         let sums = try gradientSums(dy)
-        return try BatchNorm.InputGradient(isTraining: isTraining)(
-          input, dy, mean, inverse, scaleValue, sums[0], sums[1])
+        return try BatchNorm.InputGradient()(input, dy, mean, inverse, scaleValue, sums[0], sums[1])
       }
     ),
     (scale, { dy in try gradientSums(dy)[1] }),
     (shift, { dy in try gradientSums(dy)[0] }),
-  ]).recorded(throughFused: activation)
+  ]
+  if let residual { inputs.append((residual, { $0 })) }
+  return y.recorded(from: inputs).recorded(throughFused: activation)
 }
 
 extension Tensor {
@@ -82,32 +90,57 @@ extension Tensor {
   fileprivate var rowsOfChannels: (rows: Int, channels: Int) {
     (shape.count / max(1, shape[-1]), shape[-1])
   }
+
+  /// The product of two vectors of channels; CPU only.
+  fileprivate func times(_ other: Tensor) throws -> Tensor {
+    let result = try Tensor(uninitialized: shape, on: device)
+    for j in 0..<shape.count { result.pointer[j] = pointer[j] * other.pointer[j] }
+    return result
+  }
 }
 
 /// Groups of rows whose sums are made apart: fixed, so that results do not depend on the threads.
 private func groupCount(_ rows: Int) -> Int { max(1, min(64, rows / 64)) }
 
-/// Normalises with given statistics. Inputs: x, mean, 1 / deviation, scale, shift.
+extension CPU {
+  /// Runs `body` for fixed groups of rows, each with two vectors of `channels` values of its own.
+  /// - Returns: the vectors of all groups, (groups, 2, channels), and each group's rows.
+  fileprivate func overGroups(
+    _ rows: Int, _ channels: Int,
+    _ body: (Range<Int>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+  ) -> (values: Buffer, ranges: [Range<Int>]) {
+    let groups = groupCount(rows)
+    let ranges = (0..<groups).map { $0 * rows / groups..<($0 + 1) * rows / groups }
+    let buffer = makeBuffer(byteCount: groups * 2 * channels * 4)
+    let values = buffer.address.assumingMemoryBound(to: Float.self)
+    parallel(groups) { group in
+      body(ranges[group], values + 2 * group * channels, values + (2 * group + 1) * channels)
+    }
+    return (buffer, ranges)
+  }
+}
+
+/// Normalises with given statistics. Inputs: x, mean, 1 / deviation, scale, shift and perhaps a residual.
 struct BatchNorm: Operation {
   let relu: Bool
 
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
     let channels = inputs[0].shape[-1]
-    try require(inputs.dropFirst().allSatisfy { $0.shape.count == channels }, "the channels differ", inputs)
+    try require(inputs[1..<5].allSatisfy { $0.shape.count == channels }, "the channels differ", inputs)
+    try require(inputs.count < 6 || inputs[5].shape == inputs[0].shape, "the residual does not fit", inputs)
     return [OutputSpec(inputs[0].shape)]
   }
 
   func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (rows, channels) = inputs[0].rowsOfChannels
-    let (x, mean, inverse) = (inputs[0].pointer, inputs[1].pointer, inputs[2].pointer)
-    let (scale, shift, y) = (inputs[3].pointer, inputs[4].pointer, outputs[0].pointer)
+    let (x, mean, y) = (inputs[0].pointer, inputs[1].pointer, outputs[0].pointer)
+    let (factor, shift) = (try inputs[2].times(inputs[3]), inputs[4].pointer)
+    let residual = inputs.count > 5 ? UnsafePointer(inputs[5].pointer) : nil
     cpu.parallelRanges(rows, grain: CPU.elementwiseGrain / channels + 1) { range in
-      for row in range {
-        for j in 0..<channels {
-          let v = (x[row * channels + j] - mean[j]) * inverse[j] * scale[j] + shift[j]
-          y[row * channels + j] = relu && v < 0 ? 0 : v
-        }
-      }
+      let start = range.lowerBound * channels
+      cpu.kernels.normalize(
+        x + start, range.count, channels, mean, factor.pointer, shift, residual.map { $0 + start }, relu,
+        y + start)
     }
   }
 
@@ -116,7 +149,9 @@ struct BatchNorm: Operation {
     try openCL.launch(
       "batch_norm_apply",
       [.int(count), .int(inputs[0].shape[-1]), .int(relu ? 1 : 0)]
-        + (inputs + outputs).map { .buffer($0.buffer) }, elements: count)
+        + inputs[..<5].map { .buffer($0.buffer) }
+        + [.optional(inputs.count > 5 ? inputs[5].buffer : nil), .buffer(outputs[0].buffer)],
+      elements: count)
   }
 }
 
@@ -136,25 +171,27 @@ extension BatchNorm {
       let x = inputs[0].pointer
       let (runningMean, runningVariance) = (inputs[1].pointer, inputs[2].pointer)
       let (means, inverses) = (outputs[0].pointer, outputs[1].pointer)
-      // Channels in blocks: each task reads its columns of all rows twice, in Double.
-      let block = 16
-      cpu.parallel((channels + block - 1) / block) { task in
-        for j in task * block..<min(channels, (task + 1) * block) {
-          var sum = 0.0
-          for row in 0..<rows { sum += Double(x[row * channels + j]) }
-          let mean = sum / Double(rows)
-          var square = 0.0
-          for row in 0..<rows {
-            let d = Double(x[row * channels + j]) - mean
-            square += d * d
-          }
-          means[j] = Float(mean)
-          inverses[j] = Float(1 / (square / Double(rows) + Double(epsilon)).squareRoot())
-          runningMean[j] = (1 - momentum) * runningMean[j] + momentum * Float(mean)
-          let unbiased = Float(square / Double(max(1, rows - 1)))
-          runningVariance[j] = (1 - momentum) * runningVariance[j] + momentum * unbiased
-        }
+      let (partial, ranges) = cpu.overGroups(rows, channels) { range, mean, square in
+        cpu.kernels.channelStatistics(x + range.lowerBound * channels, range.count, channels, mean, square)
       }
+      let values = partial.address.assumingMemoryBound(to: Float.self)
+      for j in 0..<channels {
+        // Groups are combined in order (Chan et al. 1979), in Double.
+        var (count, mean, square) = (0.0, 0.0, 0.0)
+        for (group, range) in ranges.enumerated() {
+          let (size, total) = (Double(range.count), count + Double(range.count))
+          let d = Double(values[2 * group * channels + j]) - mean
+          mean += d * size / total
+          square += Double(values[(2 * group + 1) * channels + j]) + d * d * count * size / total
+          count = total
+        }
+        means[j] = Float(mean)
+        inverses[j] = Float(1 / (square / Double(rows) + Double(epsilon)).squareRoot())
+        runningMean[j] = (1 - momentum) * runningMean[j] + momentum * Float(mean)
+        let unbiased = Float(square / Double(max(1, rows - 1)))
+        runningVariance[j] = (1 - momentum) * runningVariance[j] + momentum * unbiased
+      }
+      withExtendedLifetime(partial) {}
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
@@ -206,19 +243,22 @@ extension BatchNorm {
       let (rows, channels) = inputs[0].rowsOfChannels
       let (x, dy) = (inputs[0].pointer, inputs[1].pointer)
       let (mean, inverse) = (inputs[2].pointer, inputs[3].pointer)
-      let block = 16
-      cpu.parallel((channels + block - 1) / block) { task in
-        for j in task * block..<min(channels, (task + 1) * block) {
-          var (shift, scale) = (0.0, 0.0)
-          for row in 0..<rows {
-            let e = row * channels + j
-            shift += Double(dy[e])
-            scale += Double(dy[e]) * Double((x[e] - mean[j]) * inverse[j])
-          }
-          outputs[0].pointer[j] = Float(shift)
-          outputs[1].pointer[j] = Float(scale)
-        }
+      let (partial, ranges) = cpu.overGroups(rows, channels) { range, sum, product in
+        let start = range.lowerBound * channels
+        cpu.kernels.channelGradientSums(
+          x + start, dy + start, range.count, channels, mean, inverse, sum, product)
       }
+      let values = partial.address.assumingMemoryBound(to: Float.self)
+      for j in 0..<channels {
+        var (shift, scale) = (0.0, 0.0)
+        for group in ranges.indices {
+          shift += Double(values[2 * group * channels + j])
+          scale += Double(values[(2 * group + 1) * channels + j])
+        }
+        outputs[0].pointer[j] = Float(shift)
+        outputs[1].pointer[j] = Float(scale)
+      }
+      withExtendedLifetime(partial) {}
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
@@ -238,30 +278,35 @@ extension BatchNorm {
     }
   }
 
-  /// dx. In training the statistics depend on x. Inputs: x, dy, mean, 1 / deviation, scale and both sums.
+  /// dx where the statistics depend on x. Inputs: x, dy, mean, 1 / deviation, scale and both sums.
   struct InputGradient: Operation {
-    let isTraining: Bool
-
     func outputs(for inputs: [Tensor]) throws -> [OutputSpec] { [OutputSpec(inputs[0].shape)] }
+
+    /// dx where they do not: dy * scale / deviation, as a normalisation of dy.
+    static func scaling(_ dy: Tensor, _ inverse: Tensor, _ scale: Tensor) throws -> Tensor {
+      let zero = try Tensor(repeating: 0, shape: inverse.shape, on: dy.device)
+      return try BatchNorm(relu: false)(dy, zero, inverse, scale, zero)
+    }
 
     func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
       let (rows, channels) = inputs[0].rowsOfChannels
       let (x, dy, mean, inverse) = (
         inputs[0].pointer, inputs[1].pointer, inputs[2].pointer, inputs[3].pointer
       )
-      let (scale, dshift, dscale) = (inputs[4].pointer, inputs[5].pointer, inputs[6].pointer)
-      let dx = outputs[0].pointer
-      let inverseRows = 1 / Float(rows)
-      cpu.parallelRanges(rows, grain: CPU.elementwiseGrain / channels + 1) { range in
-        for row in range {
-          for j in 0..<channels {
-            let e = row * channels + j
-            var v = dy[e]
-            if isTraining { v -= inverseRows * (dshift[j] + (x[e] - mean[j]) * inverse[j] * dscale[j]) }
-            dx[e] = scale[j] * inverse[j] * v
-          }
-        }
+      let (dshift, dscale, dx) = (inputs[5].pointer, inputs[6].pointer, outputs[0].pointer)
+      let a = try inputs[3].times(inputs[4])
+      let constants = try Tensor(uninitialized: [2, channels], on: .cpu(cpu))
+      let (b, c) = (constants.pointer, constants.pointer + channels)
+      for j in 0..<channels {
+        let share = a.pointer[j] / Float(rows)
+        (b[j], c[j]) = (share * dshift[j], share * inverse[j] * dscale[j])
       }
+      cpu.parallelRanges(rows, grain: CPU.elementwiseGrain / channels + 1) { range in
+        let start = range.lowerBound * channels
+        cpu.kernels.normalizeGradient(
+          x + start, dy + start, range.count, channels, mean, a.pointer, b, c, dx + start)
+      }
+      withExtendedLifetime(constants) {}
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
@@ -269,7 +314,7 @@ extension BatchNorm {
       let count = inputs[0].shape.count
       try openCL.launch(
         "batch_norm_input_gradient",
-        [.int(count), .int(channels), .int(isTraining ? 1 : 0), .float(1 / Float(rows))]
+        [.int(count), .int(channels), .float(1 / Float(rows))]
           + (inputs + outputs).map { .buffer($0.buffer) }, elements: count)
     }
   }

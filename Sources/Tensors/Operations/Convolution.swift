@@ -94,6 +94,24 @@ extension Convolution {
     }
   }
 
+  /// What is computed: y, dx or dW.
+  package enum Direction: String, CaseIterable, Sendable {
+    case forward
+    case inputGradient = "input gradient"
+    case weightGradient = "weight gradient"
+  }
+
+  /// One direction without a tape; for benchmarks.
+  package static func run(
+    _ direction: Direction, _ geometry: ConvolutionGeometry, _ x: Tensor, _ weight: Tensor, _ dy: Tensor
+  ) throws {
+    switch direction {
+    case .forward: _ = try Convolution(geometry: geometry)(x, weight)
+    case .inputGradient: _ = try InputGradient(geometry: geometry)(dy, weight)
+    case .weightGradient: _ = try WeightGradient(geometry: geometry)(x, dy)
+    }
+  }
+
   /// Both gradients for an upstream gradient, without a tape; for tests and benchmarks.
   package static func gradients(
     _ x: Tensor, _ weight: Tensor, _ dy: Tensor, _ geometry: ConvolutionGeometry

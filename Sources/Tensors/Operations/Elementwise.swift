@@ -1,8 +1,9 @@
 import Devices
 
-/// a + b, elementwise; equal shapes.
-public func add(_ a: Tensor, _ b: Tensor) throws -> Tensor {
-  try Pairwise(kind: .add)(a, b).recorded(from: [(a, { $0 }), (b, { $0 })])
+/// a + b, elementwise; equal shapes; then the activation.
+public func add(_ a: Tensor, _ b: Tensor, activation: Activation = .identity) throws -> Tensor {
+  try Pairwise(kind: activation == .relu ? .addRectified : .add)(a, b)
+    .recorded(from: [(a, { $0 }), (b, { $0 })]).recorded(throughFused: activation)
 }
 
 /// a - b, elementwise; equal shapes.
@@ -31,7 +32,11 @@ public func clamp(_ x: Tensor, _ range: ClosedRange<Float>) throws -> Tensor {
 
 /// One operation on pairs of elements.
 struct Pairwise: Operation {
-  enum Kind: String { case add, subtract, multiply, squaredDifference = "squared_difference" }
+  enum Kind: String {
+    case add, subtract, multiply
+    case addRectified = "add_rectified"
+    case squaredDifference = "squared_difference"
+  }
   let kind: Kind
 
   func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
@@ -48,6 +53,14 @@ struct Pairwise: Operation {
         (SIMD8(at: a + $0) + SIMD8(at: b + $0)).store(to: c + $0)
       } scalar: {
         c[$0] = a[$0] + b[$0]
+      }
+    case .addRectified:
+      cpu.elementwise(count) {
+        let sum = SIMD8(at: a + $0) + SIMD8(at: b + $0)
+        sum.replacing(with: 0, where: sum .< 0).store(to: c + $0)
+      } scalar: {
+        let sum = a[$0] + b[$0]
+        c[$0] = sum < 0 ? 0 : sum
       }
     case .subtract:
       cpu.elementwise(count) {

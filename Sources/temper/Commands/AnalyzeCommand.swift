@@ -26,7 +26,7 @@ struct AnalyzeCommand: ParsableCommand {
   @Option(help: "The adversarially trained network's run or table.") var robust: String
   @Option(help: "Labels, .npy, for tables that hold none.") var labels: String?
   @Option(help: "Images used of a run's test split, from the first on (default: all).") var limit: Int?
-  @Option(help: ArgumentHelp("Folder of the data set's IDX files.", valueName: "folder")) var dataDir: String?
+  @Option(help: ArgumentHelp("Folder of the data set's files.", valueName: "folder")) var dataDir: String?
   @Flag(help: "Print JSON.") var json = false
   @Option(
     help: ArgumentHelp(

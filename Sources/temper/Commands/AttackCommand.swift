@@ -22,7 +22,7 @@ struct AttackCommand: ParsableCommand {
       """)
 
   @Option(help: "The network's .safetensors file.") var weights: String
-  @Option(help: "Its architecture, if the file does not say: small-cnn or mlp.") var model: String?
+  @Option(help: "Its architecture, if the file does not say: small-cnn, mlp or resnet18.") var model: String?
   @Option(help: "Images, .npy.") var images: String
   @Option(help: "Labels, .npy.") var labels: String
   @Option(help: "Where to write the perturbed images, .npy.") var out: String

@@ -26,7 +26,7 @@ struct EvaluateCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Images used, from the first on (default: all).") var limit: Int?
   @Option(help: "train, validation or test.") var split = SplitName.test
   @Option(help: "Data set (default: the one trained on).") var data: String?
-  @Option(help: ArgumentHelp("Folder of the data set's IDX files.", valueName: "folder")) var dataDir: String?
+  @Option(help: ArgumentHelp("Folder of the data set's files.", valueName: "folder")) var dataDir: String?
   @Option(parsing: .unconditional, help: "Images per batch.") var batchSize = 250
   @Flag(help: "Use the last epoch's weights instead of the best.") var last = false
   @Flag(help: "Print JSON.") var json = false

@@ -19,13 +19,13 @@ struct LogitsCommand: ParsableCommand {
 
   @Argument(help: ArgumentHelp("A run folder or a .safetensors file.", valueName: "run")) var source: String?
   @Option(help: "A .safetensors file of any origin, instead of a run.") var weights: String?
-  @Option(help: "Its architecture, if the file does not say: small-cnn or mlp.") var model: String?
+  @Option(help: "Its architecture, if the file does not say: small-cnn, mlp or resnet18.") var model: String?
   @Option(help: "Images, .npy (N, C, H, W) in [0, 1], instead of a data set.") var images: String?
   @Option(help: "Their labels, .npy.") var labels: String?
   @Option(help: "train, validation or test.") var split = SplitName.test
   @Option(parsing: .unconditional, help: "Images used, from the first on (default: all).") var limit: Int?
   @Option(help: "Data set (default: the one trained on).") var data: String?
-  @Option(help: ArgumentHelp("Folder of the data set's IDX files.", valueName: "folder")) var dataDir: String?
+  @Option(help: ArgumentHelp("Folder of the data set's files.", valueName: "folder")) var dataDir: String?
   @Option(help: "Where to write, .safetensors or .npy.") var out: String
   @Flag(help: "Use the last epoch's weights instead of the best.") var last = false
   @OptionGroup var devices: DeviceOptions

@@ -8,9 +8,10 @@ extension TrainingConfiguration.Augmentation: ExpressibleByArgument {}
 
 /// Settings that every kind of training has.
 struct TrainingOptions: ParsableArguments {
-  @Option(help: "Data set: fashion-mnist or mnist.") var data = "fashion-mnist"
-  @Option(help: ArgumentHelp("Folder of the data set's IDX files.", valueName: "folder")) var dataDir: String?
-  @Option(help: "Network: small-cnn or mlp.") var model = "small-cnn"
+  @Option(help: "Data set: fashion-mnist, mnist or cifar-10.") var data = "fashion-mnist"
+  @Option(help: ArgumentHelp("Folder of the data set's files.", valueName: "folder")) var dataDir: String?
+  @Option(help: "Network: small-cnn, mlp or resnet18.") var model = "small-cnn"
+  @Option(parsing: .unconditional, help: "Factor of the channels of resnet18.") var widthMultiplier = 1.0
   @Option(parsing: .unconditional, help: "Passes over the training images.") var epochs = 4
   @Option(parsing: .unconditional, help: "Images per step.") var batchSize = 128
   @Option(help: "Optimizer: sgd or adamw.") var optimizer = TrainingConfiguration.OptimizerName.sgd
@@ -30,6 +31,7 @@ struct TrainingOptions: ParsableArguments {
     var configuration = TrainingConfiguration()
     configuration.data = data
     configuration.model = model
+    configuration.widthMultiplier = widthMultiplier == 1 ? nil : widthMultiplier
     configuration.method = method
     configuration.epochs = epochs
     configuration.batchSize = batchSize

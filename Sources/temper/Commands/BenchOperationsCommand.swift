@@ -1,0 +1,118 @@
+import ArgumentParser
+import Devices
+import Foundation
+import Tensors
+
+/// `temper bench operations`
+struct BenchOperationsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "operations",
+    abstract: "Measure single operations: GFLOP/s and GB/s, and shares of what the machine can do.",
+    discussion: """
+      Convolutions count the multiplications and additions of the direct sum; Winograd's algorithm makes fewer, so that
+      it can exceed 100 % of the peak. On the CPU the peak is that of fused multiply-adds on registers, and the memory
+      bandwidth that of a large copy, both measured first on all threads.
+
+      EXAMPLES
+        temper bench operations --device cpu
+        temper bench operations --device cpu --filter conv --json
+      """)
+
+  @Option(help: "Only operations whose name contains this.") var filter: String?
+  @Option(parsing: .unconditional, help: "Seconds to measure each operation.") var seconds = 0.5
+  @Flag(help: "Print JSON.") var json = false
+  @OptionGroup var devices: DeviceOptions
+
+  func validate() throws {
+    if !(seconds >= 0) { throw ValidationError("--seconds is at least 0.") }
+  }
+
+  func run() throws {
+    let device = try devices.open()
+    let limits = try MachineLimits(device, seconds: seconds)
+    var rows: [Row] = []
+    for benchmark in OperationBenchmark.all where filter.map({ benchmark.name.contains($0) }) ?? true {
+      let work = try benchmark.prepare(device)
+      let measured = try Throughput(seconds: seconds, warmUp: 2) {
+        try work()
+        try device.synchronize()
+      }
+      let row = Row(benchmark, measured, limits)
+      rows.append(row)
+      if !json { Console.result(row.text) }
+    }
+    if json { try Console.json(Report(device: device.description, limits: limits, operations: rows)) }
+  }
+
+  private struct Report: Encodable {
+    let device: String
+    let limits: MachineLimits
+    let operations: [Row]
+  }
+
+  private struct Row: Encodable {
+    let name: String
+    let milliseconds: Double
+    let gflops: Double?
+    let gigabytesPerSecond: Double?
+    let shareOfPeak: Double?
+    let shareOfBandwidth: Double?
+    let samples: Int
+
+    enum CodingKeys: String, CodingKey {
+      case name, milliseconds, gflops, samples
+      case gigabytesPerSecond = "gigabytes_per_second"
+      case shareOfPeak = "share_of_peak"
+      case shareOfBandwidth = "share_of_bandwidth"
+    }
+
+    init(_ benchmark: OperationBenchmark, _ measured: Throughput, _ limits: MachineLimits) {
+      name = benchmark.name
+      let rate = measured.rate(0.5)
+      milliseconds = 1000 / rate
+      gflops = benchmark.flops.map { Double($0) * rate / 1e9 }
+      gigabytesPerSecond = benchmark.bytes.map { Double($0) * rate / 1e9 }
+      shareOfPeak = gflops.flatMap { value in limits.gflops.map { value / $0 } }
+      shareOfBandwidth = gigabytesPerSecond.map { $0 / limits.gigabytesPerSecond }
+      samples = measured.samples
+    }
+
+    var text: String {
+      var line = name.padding(toLength: 46, withPad: " ", startingAt: 0)
+      line += String(format: "%10.3f ms", milliseconds)
+      if let gflops { line += String(format: "%10.1f GFLOP/s", gflops) }
+      if let gigabytesPerSecond { line += String(format: "%10.1f GB/s", gigabytesPerSecond) }
+      if let shareOfPeak { line += String(format: "  %4.0f %% of peak", shareOfPeak * 100) }
+      if let shareOfBandwidth { line += String(format: "  %4.0f %% of bandwidth", shareOfBandwidth * 100) }
+      return line
+    }
+  }
+}
+
+/// What a device can do at most, measured: additions and multiplications (CPU only), and bytes copied.
+private struct MachineLimits: Encodable {
+  let gflops: Double?
+  let gigabytesPerSecond: Double
+
+  enum CodingKeys: String, CodingKey {
+    case gflops
+    case gigabytesPerSecond = "gigabytes_per_second"
+  }
+
+  init(_ device: Device, seconds: Double) throws {
+    let count = 1 << 24
+    let x = try Tensor(repeating: 1, shape: [count], on: device)
+    let copy = try Throughput(seconds: seconds, warmUp: 1) {
+      _ = try scale(x, by: 2)
+      try device.synchronize()
+    }
+    gigabytesPerSecond = Double(count) * 8 * copy.rate(0.9) / 1e9
+    guard case .cpu(let cpu) = device else {
+      gflops = nil
+      return
+    }
+    gflops =
+      try Throughput(seconds: seconds, warmUp: 1) { cpu.multiplyAddOnRegisters() }.rate(0.9)
+      * Double(cpu.registerOperations) / 1e9
+  }
+}
