@@ -29,7 +29,10 @@ let convolutionCases: [ConvolutionGeometry] = {
   let large = [
     geometry(17, 12, 12, 32, 64, 3, 3, 1, 0), geometry(5, 28, 28, 1, 32, 3, 3, 1, 0),
     geometry(4, 16, 16, 33, 47, 3, 3, 1, 1), geometry(3, 16, 16, 64, 32, 3, 3, 2, 1),
-    geometry(3, 13, 29, 20, 24, 5, 5, 1, 2),
+    geometry(3, 13, 29, 20, 24, 5, 5, 1, 2), geometry(2, 17, 16, 33, 20, 3, 3, 2, 1),
+    geometry(2, 15, 14, 32, 16, 1, 1, 2, 0), geometry(2, 14, 13, 18, 9, 5, 4, 3, 2),
+    geometry(1, 9, 12, 16, 16, 2, 2, 3, 0), geometry(1, 19, 19, 16, 8, 7, 7, 2, 3),
+    geometry(1, 4, 4, 96, 160, 3, 3, 1, 1), geometry(9, 7, 6, 160, 130, 3, 3, 1, 2),
   ]
   return isUnderOclgrind ? small : small + large
 }()
@@ -72,16 +75,45 @@ let convolutionCases: [ConvolutionGeometry] = {
       dx.add(Double(dy[output]) * Double(weights[weight]), to: image)
       dw.add(Double(dy[output]) * Double(images[image]), to: weight)
     }
-    let x = try Tensor(images, shape: g.imageShape, on: device)
-    let w = try Tensor(weights, shape: g.weightShape, on: device)
-    let upstream = try Tensor(dy, shape: g.outputShape, on: device)
-    let factor = { (terms: Int) in MatMulTests.factor(terms) }
-    let result = try conv2d(x, w, stride: g.stride, padding: g.padding)
-    #expect(result.shape == g.outputShape)
-    expectClose(try result.floats(), y, factor: factor(g.r * g.s * g.c), "forward")
-    let gradients = try Convolution.gradients(x, w, upstream, g)
-    expectClose(try gradients.x.floats(), dx, factor: factor(g.r * g.s * g.k), "input gradient")
-    expectClose(
-      try gradients.w.floats(), dw, factor: factor(g.n * g.outputHeight * g.outputWidth), "weight gradient")
+    for algorithm in Self.algorithms(device, g) {
+      try ConvolutionAlgorithm.$forced.withValue(algorithm) {
+        let x = try Tensor(images, shape: g.imageShape, on: device)
+        let w = try Tensor(weights, shape: g.weightShape, on: device)
+        let upstream = try Tensor(dy, shape: g.outputShape, on: device)
+        func factor(_ terms: Int) -> Double {
+          MatMulTests.factor(terms) + (algorithm == .winograd ? Self.winogradFactor : 0)
+        }
+        let result = try conv2d(x, w, stride: g.stride, padding: g.padding)
+        #expect(result.shape == g.outputShape)
+        expectClose(try result.floats(), y, factor: factor(g.r * g.s * g.c), "forward \(algorithm)")
+        let gradients = try Convolution.gradients(x, w, upstream, g)
+        expectClose(
+          try gradients.x.floats(), dx, factor: factor(g.r * g.s * g.k), "input gradient \(algorithm)")
+        expectClose(
+          try gradients.w.floats(), dw, factor: factor(g.n * g.outputHeight * g.outputWidth),
+          "weight gradient \(algorithm)")
+      }
+    }
+  }
+
+  /// What Winograd's transforms add: their coefficients amplify rounding, and the error of a value comes from its
+  /// whole tile, of which its own products can be a small part. The largest excess measured here is 26.
+  static let winogradFactor = 64.0
+
+  /// The algorithms that a device can run: both on the CPU where Winograd applies.
+  static func algorithms(_ device: Device, _ g: ConvolutionGeometry) -> [ConvolutionAlgorithm] {
+    guard case .cpu = device, g.r == 3, g.s == 3, g.stride == 1 else { return [.direct] }
+    return ConvolutionAlgorithm.allCases
+  }
+
+  /// Without being forced, shapes of real networks run Winograd: its results differ from direct ones.
+  @Test(.enabled(if: !isUnderOclgrind)) func theRuleChoosesWinograd() throws {
+    var random = Seeded(4)
+    let x = try Tensor(random.floats(2 * 26 * 26 * 32), shape: [2, 26, 26, 32], on: .cpu(.shared))
+    let w = try Tensor(random.floats(9 * 32 * 32), shape: [3, 3, 32, 32], on: .cpu(.shared))
+    let direct = try ConvolutionAlgorithm.$forced.withValue(.direct) { try conv2d(x, w).floats() }
+    let chosen = try ConvolutionAlgorithm.$forced.withValue(nil) { try conv2d(x, w).floats() }
+    #expect(direct != chosen)
+    #expect(zip(direct, chosen).allSatisfy { abs($0 - $1) < 1e-4 })
   }
 }

@@ -54,6 +54,11 @@ package struct MicroKernels: Sendable {
     ) -> Void
   package typealias WinogradFilter =
     @Sendable (_ from: Values, _ fromStride: Int, _ to: Results, _ toStride: Int, _ scratch: Results) -> Void
+  package typealias PGDStepLinf =
+    @Sendable (
+      _ x: Values, _ original: Values, _ g: Values, _ count: Int, _ stepSize: Float, _ epsilon: Float,
+      _ out: Results
+    ) -> Int
   package typealias ChannelStatistics =
     @Sendable (_ x: Values, _ rows: Int, _ channels: Int, _ means: Results, _ squares: Results) -> Void
   package typealias ChannelGradientSums =
@@ -87,6 +92,7 @@ package struct MicroKernels: Sendable {
   package let winogradOutputGradient: WinogradOutputGradient
   package let winogradFilter: WinogradFilter
   package let winogradFilterGradient: WinogradFilter
+  package let pgdStepLinf: PGDStepLinf
   package let channelStatistics: ChannelStatistics
   package let channelGradientSums: ChannelGradientSums
   package let normalize: Normalize
@@ -110,6 +116,7 @@ package struct MicroKernels: Sendable {
         winogradOutputGradient = KernelsAVX512.kernelWinogradOutputGradient
         winogradFilter = KernelsAVX512.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX512.kernelWinogradFilterGradient
+        pgdStepLinf = KernelsAVX512.kernelPGDStepLinf
         channelStatistics = KernelsAVX512.kernelChannelStatistics
         channelGradientSums = KernelsAVX512.kernelChannelGradientSums
         normalize = KernelsAVX512.kernelNormalize
@@ -129,6 +136,7 @@ package struct MicroKernels: Sendable {
         winogradOutputGradient = KernelsAVX2.kernelWinogradOutputGradient
         winogradFilter = KernelsAVX2.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX2.kernelWinogradFilterGradient
+        pgdStepLinf = KernelsAVX2.kernelPGDStepLinf
         channelStatistics = KernelsAVX2.kernelChannelStatistics
         channelGradientSums = KernelsAVX2.kernelChannelGradientSums
         normalize = KernelsAVX2.kernelNormalize
@@ -149,6 +157,7 @@ package struct MicroKernels: Sendable {
       winogradOutputGradient = KernelsBaseline.kernelWinogradOutputGradient
       winogradFilter = KernelsBaseline.kernelWinogradFilter
       winogradFilterGradient = KernelsBaseline.kernelWinogradFilterGradient
+      pgdStepLinf = KernelsBaseline.kernelPGDStepLinf
       channelStatistics = KernelsBaseline.kernelChannelStatistics
       channelGradientSums = KernelsBaseline.kernelChannelGradientSums
       normalize = KernelsBaseline.kernelNormalize

@@ -1,8 +1,8 @@
 import Devices
 
 extension CPU {
-  /// dx of a convolution. With stride 1 and enough channels it is a convolution of dy with rotated weights;
-  /// otherwise the product dy * weights^T is scattered back onto the images.
+  /// dx of a convolution. With enough channels it is a convolution of dy with rotated weights, or several for a
+  /// stride above 1; otherwise the product dy * weights^T is scattered back onto the images.
   func convolveInputGradient(
     _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
     into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>? = nil
@@ -17,6 +17,8 @@ extension CPU {
       } else {
         convolve(transposed, dy, PackedSegments.rotated(weights, on: self), into: dx, epilogue: epilogue)
       }
+    } else if g.c >= kernels.panelWidth / 2 {
+      try stridedInputGradient(g, dy, weights, into: dx, mask: mask)
     } else {
       scatterInputGradient(g, dy, weights, into: dx, mask: mask)
     }

@@ -43,7 +43,10 @@ struct PGDStep: Operation {
     switch norm {
     case .linf:
       cpu.parallelRanges(inputs[0].shape.count, grain: CPU.elementwiseGrain / 4) { range in
-        for i in range {
+        let first = range.lowerBound
+        let done = cpu.kernels.pgdStepLinf(
+          x + first, original + first, g + first, range.count, stepSize, epsilon, out + first)
+        for i in first + done..<range.upperBound {
           let v = g[i] > 0 ? x[i] + stepSize : g[i] < 0 ? x[i] - stepSize : x[i]
           out[i] = Ball.project(v, original[i], epsilon)
         }

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Times matrix products and convolutions with PyTorch (and OpenBLAS) on the CPU and prints one JSON object.
+
+    bench_operations.py [--threads N] [--seconds 0.5] [--filter TEXT]
+
+The operations and their names are those of `temper bench operations`. Convolutions run in both memory layouts and the
+faster one counts, for each direction by itself. Keys of an operation: milliseconds (median), gflops, what (layout or
+library). OpenBLAS is the one that numpy carries.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+
+for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+    os.environ.pop(variable, None)
+
+import numpy as np  # noqa: E402 (OpenBLAS reads the environment when it is loaded)
+import torch  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+# N, C, H, K, R, stride, padding
+CONVOLUTIONS = [
+    (128, 64, 32, 64, 3, 1, 1), (128, 128, 16, 128, 3, 1, 1), (128, 256, 8, 256, 3, 1, 1), (128, 512, 4, 512, 3, 1, 1),
+    (128, 3, 32, 64, 3, 1, 1), (128, 1, 28, 32, 3, 1, 0), (128, 32, 26, 32, 3, 1, 0), (128, 32, 12, 64, 3, 1, 0),
+    (128, 64, 10, 64, 3, 1, 0), (128, 64, 32, 128, 3, 2, 1), (128, 64, 32, 128, 1, 2, 0), (128, 256, 8, 512, 1, 1, 0),
+]
+LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+def median_seconds(work, seconds):
+    """The median time of `work` after two warm-ups, over `seconds` and at least three repetitions."""
+    for _ in range(2):
+        work()
+    samples, end = [], time.perf_counter() + seconds
+    while len(samples) < 3 or time.perf_counter() < end:
+        start = time.perf_counter()
+        work()
+        samples.append(time.perf_counter() - start)
+    return statistics.median(samples)
+
+
+def products():
+    """Name, operations, and the variants of each product."""
+    for n in (512, 1024, 2048):
+        a, b = torch.rand(n, n), torch.rand(n, n)
+        x, y, z = a.numpy(), b.numpy(), np.empty((n, n), np.float32)
+        yield f"matmul {n}", 2 * n ** 3, {
+            "torch.mm": lambda a=a, b=b: torch.mm(a, b), "OpenBLAS": lambda x=x, y=y, z=z: np.matmul(x, y, out=z)}
+
+
+def convolutions():
+    for n, c, h, k, r, stride, padding in CONVOLUTIONS:
+        runs = {"forward": {}, "input gradient": {}, "weight gradient": {}}
+        for layout, memory in LAYOUTS.items():
+            x = torch.rand(n, c, h, h).contiguous(memory_format=memory)
+            w = torch.rand(k, c, r, r).contiguous(memory_format=memory)
+            dy = torch.rand_like(F.conv2d(x, w, stride=stride, padding=padding)).contiguous(memory_format=memory)
+
+            def backward(mask, x=x, w=w, dy=dy, stride=stride, padding=padding):
+                return torch.ops.aten.convolution_backward(
+                    dy, x, w, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1, mask)
+
+            runs["forward"][layout] = lambda x=x, w=w, stride=stride, padding=padding: F.conv2d(
+                x, w, stride=stride, padding=padding)
+            runs["input gradient"][layout] = lambda backward=backward: backward([True, False, False])
+            runs["weight gradient"][layout] = lambda backward=backward: backward([False, True, False])
+        out = (h + 2 * padding - r) // stride + 1
+        for direction, variants in runs.items():
+            yield f"conv {direction} {n}x{c}x{h} {r}x{r}x{k} stride {stride}", 2 * n * out * out * k * r * r * c, variants
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Times PyTorch's operations on the CPU.")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--filter", default="")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    results = []
+    with torch.no_grad():
+        for benchmarks in (products(), convolutions()):
+            for name, operations, variants in benchmarks:
+                if arguments.filter not in name:
+                    continue
+                times = {what: median_seconds(work, arguments.seconds) for what, work in variants.items()}
+                for what, seconds in times.items():
+                    if name.startswith("matmul") or seconds == min(times.values()):
+                        results.append({"name": name, "what": what, "milliseconds": seconds * 1e3,
+                                        "gflops": operations / seconds / 1e9})
+    print(json.dumps({"torch": torch.__version__, "threads": arguments.threads, "operations": results}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Interleaves PyTorch and Temper on the same cores and prints both medians and their ratio.
+
+    compare.py --temper PATH [--what training|operations|all] [--rounds 3] [--seconds 10] [--threads N]
+               [--filter TEXT] [--json]
+
+Called by tools/bench-vs-pytorch. Each round runs PyTorch, then Temper (A B A B ...), one program at a time with a
+pause between them, because the threads of both spin for a while after their last step. PyTorch gets what suits it
+best: the faster memory layout, and an allocator told to keep freed memory instead of returning it.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+STEPS = [
+    ("small-cnn PGD-7", ["--model", "small-cnn", "--batch-size", "128", "--method", "pgd", "--steps", "7"]),
+    ("small-cnn standard", ["--model", "small-cnn", "--batch-size", "128", "--method", "standard"]),
+    ("resnet18 PGD-10", ["--model", "resnet18", "--batch-size", "64", "--method", "pgd", "--steps", "10"]),
+    ("resnet18 standard", ["--model", "resnet18", "--batch-size", "64", "--method", "standard"]),
+]
+KEEP_FREED_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
+    "MALLOC_TOP_PAD_": str(256 << 20)}
+
+
+def measured(command, environment=None):
+    """The JSON object that a program prints; its messages go to our standard error."""
+    time.sleep(1)
+    result = subprocess.run(command, stdout=subprocess.PIPE, env=os.environ | (environment or {}))
+    if result.returncode != 0:
+        sys.exit(f"failed with status {result.returncode}: {' '.join(map(str, command))}")
+    return json.loads(result.stdout)
+
+
+def row(name, unit, what, pytorch, temper, ratios):
+    """Both medians over the rounds, the ratio of the medians, and the lowest and highest ratio of a round."""
+    return {"name": name, "unit": unit, "what": what, "pytorch": statistics.median(pytorch),
+            "temper": statistics.median(temper), "ratio": statistics.median(temper) / statistics.median(pytorch),
+            "lowest_ratio": min(ratios), "highest_ratio": max(ratios)}
+
+
+def training(name, settings, arguments):
+    bench = Path(__file__).with_name("bench_training.py")
+    seconds = ["--seconds", str(arguments.seconds)]
+    torch_command = [sys.executable, bench, *settings, *seconds, "--threads", str(arguments.threads)]
+    temper_command = [arguments.temper, "bench", "training", "--device", "cpu", *settings, *seconds, "--threads",
+                      str(arguments.threads), "--json"]
+    pytorch, temper, layout = [], [], "auto"
+    for number in range(arguments.rounds):
+        print(f"{name}, round {number + 1} of {arguments.rounds}", file=sys.stderr)
+        result = measured([*torch_command, "--layout", layout], KEEP_FREED_MEMORY)
+        layout = result["layout"]
+        pytorch.append(result["images_per_second"])
+        temper.append(measured(temper_command)["images_per_second"])
+    return row(name, "images/s", layout, pytorch, temper, [b / a for a, b in zip(pytorch, temper)])
+
+
+def operations(arguments):
+    seconds = ["--seconds", str(min(1.0, arguments.seconds))]
+    options = [*seconds, "--threads", str(arguments.threads), "--filter", arguments.filter or ""]
+    bench = Path(__file__).with_name("bench_operations.py")
+    pytorch, temper = {}, {}
+    for number in range(arguments.rounds):
+        print(f"operations, round {number + 1} of {arguments.rounds}", file=sys.stderr)
+        for entry in measured([sys.executable, bench, *options], KEEP_FREED_MEMORY)["operations"]:
+            peer = entry["what"] if entry["name"].startswith("matmul") else "PyTorch"
+            pytorch.setdefault((entry["name"], peer), []).append(entry["gflops"])
+        command = [arguments.temper, "bench", "operations", "--device", "cpu", *options, "--json"]
+        for entry in measured(command)["operations"]:
+            temper.setdefault(entry["name"], []).append(entry.get("gflops"))
+    for (name, peer), values in pytorch.items():
+        own = temper[name]
+        yield row(name, "GFLOP/s", peer, values, own, [b / a for a, b in zip(values, own)])
+
+
+def table(rows):
+    yield f"{'':<50}{'peer':>15}{'its':>10}{'Temper':>10}{'':>9}{'ratio (lowest to highest)':>28}"
+    for r in rows:
+        spread = f"{r['ratio']:.2f} ({r['lowest_ratio']:.2f} to {r['highest_ratio']:.2f})"
+        yield (f"{r['name']:<50}{r['what']:>15}{r['pytorch']:>10,.1f}{r['temper']:>10,.1f} {r['unit']:<8}{spread:>28}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Compares speed with PyTorch on the CPU.")
+    parser.add_argument("--temper", required=True)
+    parser.add_argument("--what", choices=["training", "operations", "all"], default="all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--filter", help="only steps and operations whose name contains this")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    rows = []
+    if arguments.what != "operations":
+        rows += [training(name, settings, arguments) for name, settings in STEPS
+                 if (arguments.filter or "") in name]
+    if arguments.what != "training":
+        rows += operations(arguments)
+    if arguments.json:
+        print(json.dumps({"threads": arguments.threads, "results": rows}, indent=2))
+    else:
+        print("\n".join(table(rows)))
+
+
+if __name__ == "__main__":
+    main()
