@@ -63,7 +63,8 @@ def training(name, settings, arguments):
 
 def operations(arguments):
     seconds = ["--seconds", str(min(1.0, arguments.seconds))]
-    options = [*seconds, "--threads", str(arguments.threads), "--filter", arguments.filter or ""]
+    options = [*seconds, "--threads", str(arguments.threads)]
+    options += ["--filter", arguments.filter] if arguments.filter else []
     bench = Path(__file__).with_name("bench_operations.py")
     pytorch, temper = {}, {}
     for number in range(arguments.rounds):

@@ -128,11 +128,15 @@ func tile<let Rows: Int>(
 @inline(never)
 func emptyTile(_ rows: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish) {
   for i in 0..<rows {
-    for j in 0..<panelWidth {
+    var j = 0
+    while j < panelWidth {
       let at = i * cRowStride + j
-      let sum = (finish.accumulate ? c[at] : 0) + (finish.bias == nil ? 0 : finish.bias![j])
-      let isZero = finish.relu && sum < 0 || finish.mask != nil && !(finish.mask![at] > 0)
-      c[at] = isZero ? 0 : sum
+      var v = finish.accumulate ? load(c + at) : Vector.zero
+      if let bias = finish.bias { v += load(bias + j) }
+      if finish.relu { v = positive(v) }
+      if let mask = finish.mask { v = masked(v, load(mask + at)) }
+      store(c + at, v)
+      j += width
     }
   }
 }

@@ -26,6 +26,8 @@ package struct ConvolutionGeometry: Hashable, Sendable {
   package var outputShape: Shape { [n, outputHeight, outputWidth, k] }
   package var imageShape: Shape { [n, h, w, c] }
   package var weightShape: Shape { [r, s, c, k] }
+  /// Whether every pixel is multiplied with one matrix.
+  package var isPointwise: Bool { r == 1 && s == 1 && stride == 1 && padding == 0 }
   /// Multiplications and additions of one direction.
   package var operations: Int { 2 * n * outputHeight * outputWidth * k * r * s * c }
 }

@@ -8,7 +8,14 @@ extension CPU {
     into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>? = nil
   ) throws {
     let epilogue = Epilogue(mask: mask)
-    if g.stride == 1, g.r == g.s, g.padding < g.r, g.c >= kernels.panelWidth / 2 {
+    if g.isPointwise {
+      let packed = PackedMatrix.of(
+        weights, key: "pointwise gradient", depth: g.k, columns: g.c, rowStride: g.k, transposed: true,
+        on: self)
+      multiply(
+        LeftMatrix(pointer: dy, stride: g.k, transposed: false), packed, rows: g.n * g.h * g.w, into: dx,
+        epilogue: epilogue)
+    } else if g.stride == 1, g.r == g.s, g.padding < g.r, g.c >= kernels.panelWidth / 2 {
       let transposed = try ConvolutionGeometry(
         images: g.outputShape, weights: [g.r, g.s, g.k, g.c], stride: 1, padding: g.r - 1 - g.padding)
       if usesWinograd(transposed) {

@@ -51,15 +51,26 @@ extension CPU {
     _ tile: TileProduct, _ a: LeftMatrix, _ b: PackedMatrix, rows: Range<Int>, panels: Range<Int>,
     into c: UnsafeMutablePointer<Float>, epilogue: Epilogue
   ) {
+    // Rows that a multiple of 1 KB separates share cache sets: they are copied side by side.
+    let isCopied = !a.transposed && a.stride % 256 == 0 && panels.count >= 4
+    let copyStride = b.depthBlock + 16
+    let copy = isCopied ? makeBuffer(byteCount: rows.count * copyStride * 4) : nil
     for block in 0..<b.blocks {
-      let first = block * PackedMatrix.depthBlock
+      let (first, depth) = (block * b.depthBlock, b.depths(ofBlock: block))
       let row = rows.lowerBound
-      let start = a.pointer + (a.transposed ? first * a.stride + row : row * a.stride + first)
+      var start = a.pointer + (a.transposed ? first * a.stride + row : row * a.stride + first)
+      if let copy {
+        let target = copy.address.assumingMemoryBound(to: Float.self)
+        for i in 0..<rows.count {
+          (target + i * copyStride).update(from: start + i * a.stride, count: depth)
+        }
+        start = UnsafePointer(target)
+      }
       for panel in panels {
         let column = panel * b.panelWidth
         let offset = row * b.columns + column
         tile(
-          segments: 1, depth: b.depths(ofBlock: block), start, segmentStride: 0, stride: a.stride,
+          segments: 1, depth: depth, start, segmentStride: 0, stride: isCopied ? copyStride : a.stride,
           b.panel(panel, block: block),
           into: OutputTile(
             pointer: c + offset, rowStride: b.columns, rows: rows.count,
@@ -67,6 +78,7 @@ extension CPU {
           block == b.blocks - 1 ? epilogue.part(column: column, offset: offset) : Epilogue())
       }
     }
+    withExtendedLifetime(copy) {}
   }
 }
 

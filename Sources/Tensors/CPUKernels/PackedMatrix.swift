@@ -3,9 +3,6 @@ import Devices
 /// The right operand of a product, copied into the panels that the micro-kernel reads: blocks of up to
 /// `depthBlock` depths, in each block panels of `panelWidth` columns, zero-padded, each [depth][panelWidth].
 struct PackedMatrix {
-  /// A block of this many depths of one panel fills half of a 32 KB first-level cache together with its rows.
-  static let depthBlock = 512
-
   let buffer: Buffer
   let depth: Int
   let columns: Int
@@ -13,14 +10,17 @@ struct PackedMatrix {
 
   var panels: Int { (columns + panelWidth - 1) / panelWidth }
   var paddedColumns: Int { panels * panelWidth }
-  var blocks: Int { (depth + Self.depthBlock - 1) / Self.depthBlock }
+  /// Depths of a block: with as many, a panel of up to 16 columns stays in half of a 32 KB first-level cache. Panels of
+  /// AVX-512 come from the second level, which its fewer tiles hide.
+  var depthBlock: Int { panelWidth > 16 ? 512 : 256 }
+  var blocks: Int { (depth + depthBlock - 1) / depthBlock }
 
   /// Depths of one block.
-  func depths(ofBlock block: Int) -> Int { min(Self.depthBlock, depth - block * Self.depthBlock) }
+  func depths(ofBlock block: Int) -> Int { min(depthBlock, depth - block * depthBlock) }
 
   /// Start of a panel within a block.
   func panel(_ panel: Int, block: Int) -> UnsafePointer<Float> {
-    let start = block * Self.depthBlock * paddedColumns + panel * depths(ofBlock: block) * panelWidth
+    let start = block * depthBlock * paddedColumns + panel * depths(ofBlock: block) * panelWidth
     return UnsafePointer(buffer.address.assumingMemoryBound(to: Float.self)) + start
   }
 
@@ -39,7 +39,7 @@ struct PackedMatrix {
       let block = task / this.panels
       let panel = task % this.panels
       let column = panel * this.panelWidth
-      let first = block * Self.depthBlock
+      let first = block * this.depthBlock
       let count = min(this.panelWidth, columns - column)
       let target = UnsafeMutablePointer(mutating: this.panel(panel, block: block))
       if transposed {

@@ -39,7 +39,14 @@ package struct Convolution: Operation {
   package func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let epilogue = Epilogue(bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: relu)
     let (x, y) = (inputs[0].pointer, outputs[0].pointer)
-    if cpu.usesWinograd(geometry) {
+    if geometry.isPointwise {
+      let packed = PackedMatrix.of(
+        inputs[1], key: "pointwise", depth: geometry.c, columns: geometry.k, rowStride: geometry.k,
+        transposed: false, on: cpu)
+      cpu.multiply(
+        LeftMatrix(pointer: x, stride: geometry.c, transposed: false), packed,
+        rows: geometry.n * geometry.h * geometry.w, into: y, epilogue: epilogue)
+    } else if cpu.usesWinograd(geometry) {
       cpu.convolveWinograd(geometry, x, .of(inputs[1], rotated: false, on: cpu), into: y, epilogue)
     } else {
       cpu.convolve(geometry, x, .forward(inputs[1], on: cpu), into: y, epilogue: epilogue)
