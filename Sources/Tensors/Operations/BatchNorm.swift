@@ -87,36 +87,15 @@ public func batchNorm(
 
 extension Tensor {
   /// x seen as (rows, C).
-  fileprivate var rowsOfChannels: (rows: Int, channels: Int) {
+  var rowsOfChannels: (rows: Int, channels: Int) {
     (shape.count / max(1, shape[-1]), shape[-1])
   }
 
   /// The product of two vectors of channels; CPU only.
-  fileprivate func times(_ other: Tensor) throws -> Tensor {
+  func times(_ other: Tensor) throws -> Tensor {
     let result = try Tensor(uninitialized: shape, on: device)
     for j in 0..<shape.count { result.pointer[j] = pointer[j] * other.pointer[j] }
     return result
-  }
-}
-
-/// Groups of rows whose sums are made apart: fixed, so that results do not depend on the threads.
-private func groupCount(_ rows: Int) -> Int { max(1, min(64, rows / 64)) }
-
-extension CPU {
-  /// Runs `body` for fixed groups of rows, each with two vectors of `channels` values of its own.
-  /// - Returns: the vectors of all groups, (groups, 2, channels), and each group's rows.
-  fileprivate func overGroups(
-    _ rows: Int, _ channels: Int,
-    _ body: (Range<Int>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void
-  ) -> (values: Buffer, ranges: [Range<Int>]) {
-    let groups = groupCount(rows)
-    let ranges = (0..<groups).map { $0 * rows / groups..<($0 + 1) * rows / groups }
-    let buffer = makeBuffer(byteCount: groups * 2 * channels * 4)
-    let values = buffer.address.assumingMemoryBound(to: Float.self)
-    parallel(groups) { group in
-      body(ranges[group], values + 2 * group * channels, values + (2 * group + 1) * channels)
-    }
-    return (buffer, ranges)
   }
 }
 
@@ -152,170 +131,5 @@ struct BatchNorm: Operation {
         + inputs[..<5].map { .buffer($0.buffer) }
         + [.optional(inputs.count > 5 ? inputs[5].buffer : nil), .buffer(outputs[0].buffer)],
       elements: count)
-  }
-}
-
-extension BatchNorm {
-  /// The batch's mean and 1 / sqrt(variance + epsilon). Inputs: x and both running statistics, which it moves.
-  struct Statistics: Operation {
-    let epsilon: Float
-    let momentum: Float
-
-    func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
-      let channels: Shape = [inputs[0].shape[-1]]
-      return [OutputSpec(channels), OutputSpec(channels)]
-    }
-
-    func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let (rows, channels) = inputs[0].rowsOfChannels
-      let x = inputs[0].pointer
-      let (runningMean, runningVariance) = (inputs[1].pointer, inputs[2].pointer)
-      let (means, inverses) = (outputs[0].pointer, outputs[1].pointer)
-      let (partial, ranges) = cpu.overGroups(rows, channels) { range, mean, square in
-        cpu.kernels.channelStatistics(x + range.lowerBound * channels, range.count, channels, mean, square)
-      }
-      let values = partial.address.assumingMemoryBound(to: Float.self)
-      for j in 0..<channels {
-        // Groups are combined in order (Chan et al. 1979), in Double.
-        var (count, mean, square) = (0.0, 0.0, 0.0)
-        for (group, range) in ranges.enumerated() {
-          let (size, total) = (Double(range.count), count + Double(range.count))
-          let d = Double(values[2 * group * channels + j]) - mean
-          mean += d * size / total
-          square += Double(values[(2 * group + 1) * channels + j]) + d * d * count * size / total
-          count = total
-        }
-        means[j] = Float(mean)
-        inverses[j] = Float(1 / (square / Double(rows) + Double(epsilon)).squareRoot())
-        runningMean[j] = (1 - momentum) * runningMean[j] + momentum * Float(mean)
-        let unbiased = Float(square / Double(max(1, rows - 1)))
-        runningVariance[j] = (1 - momentum) * runningVariance[j] + momentum * unbiased
-      }
-      withExtendedLifetime(partial) {}
-    }
-
-    func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let (rows, channels) = inputs[0].rowsOfChannels
-      let groups = groupCount(rows)
-      let means = try Tensor(uninitialized: [groups, channels], on: .openCL(openCL))
-      let squares = try Tensor(uninitialized: [groups, channels], on: .openCL(openCL))
-      let extents: [KernelArgument] = [.int(rows), .int(channels), .int(groups)]
-      try openCL.launch(
-        "batch_norm_groups", extents + [inputs[0], means, squares].map { .buffer($0.buffer) },
-        global: [channels, groups], local: [16, 1])
-      try openCL.launch(
-        "batch_norm_statistics",
-        extents + [.float(epsilon), .float(momentum)]
-          + [means, squares, outputs[0], outputs[1], inputs[1], inputs[2]].map { .buffer($0.buffer) },
-        elements: channels)
-    }
-  }
-
-  /// 1 / sqrt(variance + epsilon).
-  struct Inverse: Operation {
-    let epsilon: Float
-
-    func outputs(for inputs: [Tensor]) throws -> [OutputSpec] { [OutputSpec(inputs[0].shape)] }
-
-    func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      for j in 0..<inputs[0].shape.count {
-        outputs[0].pointer[j] = 1 / (inputs[0].pointer[j] + epsilon).squareRoot()
-      }
-    }
-
-    func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let count = inputs[0].shape.count
-      try openCL.launch(
-        "batch_norm_inverse",
-        [.int(count), .float(epsilon), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer)], elements: count
-      )
-    }
-  }
-
-  /// Sums over the rows of dy and of dy times the normalised x: the gradients of shift and scale.
-  struct GradientSums: Operation {
-    func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
-      let channels: Shape = [inputs[0].shape[-1]]
-      return [OutputSpec(channels), OutputSpec(channels)]
-    }
-
-    func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let (rows, channels) = inputs[0].rowsOfChannels
-      let (x, dy) = (inputs[0].pointer, inputs[1].pointer)
-      let (mean, inverse) = (inputs[2].pointer, inputs[3].pointer)
-      let (partial, ranges) = cpu.overGroups(rows, channels) { range, sum, product in
-        let start = range.lowerBound * channels
-        cpu.kernels.channelGradientSums(
-          x + start, dy + start, range.count, channels, mean, inverse, sum, product)
-      }
-      let values = partial.address.assumingMemoryBound(to: Float.self)
-      for j in 0..<channels {
-        var (shift, scale) = (0.0, 0.0)
-        for group in ranges.indices {
-          shift += Double(values[2 * group * channels + j])
-          scale += Double(values[(2 * group + 1) * channels + j])
-        }
-        outputs[0].pointer[j] = Float(shift)
-        outputs[1].pointer[j] = Float(scale)
-      }
-      withExtendedLifetime(partial) {}
-    }
-
-    func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let (rows, channels) = inputs[0].rowsOfChannels
-      let groups = groupCount(rows)
-      let partial = try outputs.map { _ in try Tensor(uninitialized: [groups, channels], on: .openCL(openCL))
-      }
-      try openCL.launch(
-        "batch_norm_gradient_groups",
-        [.int(rows), .int(channels), .int(groups)] + (inputs + partial).map { .buffer($0.buffer) },
-        global: [channels, groups], local: [16, 1])
-      for (part, output) in zip(partial, outputs) {
-        try openCL.launch(
-          "sum_partials", [.int(channels), .int(groups), .buffer(part.buffer), .buffer(output.buffer)],
-          elements: channels)
-      }
-    }
-  }
-
-  /// dx where the statistics depend on x. Inputs: x, dy, mean, 1 / deviation, scale and both sums.
-  struct InputGradient: Operation {
-    func outputs(for inputs: [Tensor]) throws -> [OutputSpec] { [OutputSpec(inputs[0].shape)] }
-
-    /// dx where they do not: dy * scale / deviation, as a normalisation of dy.
-    static func scaling(_ dy: Tensor, _ inverse: Tensor, _ scale: Tensor) throws -> Tensor {
-      let zero = try Tensor(repeating: 0, shape: inverse.shape, on: dy.device)
-      return try BatchNorm(relu: false)(dy, zero, inverse, scale, zero)
-    }
-
-    func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let (rows, channels) = inputs[0].rowsOfChannels
-      let (x, dy, mean, inverse) = (
-        inputs[0].pointer, inputs[1].pointer, inputs[2].pointer, inputs[3].pointer
-      )
-      let (dshift, dscale, dx) = (inputs[5].pointer, inputs[6].pointer, outputs[0].pointer)
-      let a = try inputs[3].times(inputs[4])
-      let constants = try Tensor(uninitialized: [2, channels], on: .cpu(cpu))
-      let (b, c) = (constants.pointer, constants.pointer + channels)
-      for j in 0..<channels {
-        let share = a.pointer[j] / Float(rows)
-        (b[j], c[j]) = (share * dshift[j], share * inverse[j] * dscale[j])
-      }
-      cpu.parallelRanges(rows, grain: CPU.elementwiseGrain / channels + 1) { range in
-        let start = range.lowerBound * channels
-        cpu.kernels.normalizeGradient(
-          x + start, dy + start, range.count, channels, mean, a.pointer, b, c, dx + start)
-      }
-      withExtendedLifetime(constants) {}
-    }
-
-    func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let (rows, channels) = inputs[0].rowsOfChannels
-      let count = inputs[0].shape.count
-      try openCL.launch(
-        "batch_norm_input_gradient",
-        [.int(count), .int(channels), .float(1 / Float(rows))]
-          + (inputs + outputs).map { .buffer($0.buffer) }, elements: count)
-    }
   }
 }

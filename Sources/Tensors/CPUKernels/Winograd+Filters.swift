@@ -1,0 +1,54 @@
+import Devices
+
+/// 3x3 filters, transformed: per panel of outputs, per point, channels x panel.
+struct WinogradFilters {
+  let buffer: Buffer
+  let channels: Int
+  let panelWidth: Int
+  var pointer: UnsafePointer<Float> { UnsafePointer(buffer.address.assumingMemoryBound(to: Float.self)) }
+  /// Floats of one point of one panel.
+  var pointStride: Int { channels * panelWidth }
+
+  func panel(_ panel: Int) -> UnsafePointer<Float> { pointer + panel * WinogradTiles.points * pointStride }
+
+  /// The transformed weights (3, 3, C, K) of a convolution, or of its input gradient (`rotated`: turned by 180
+  /// degrees, C and K exchanged); kept for parameters until they change.
+  static func of(_ weights: Tensor, rotated: Bool, on cpu: CPU) -> WinogradFilters {
+    let (c, k) = (weights.shape[2], weights.shape[3])
+    let (channels, outputs) = rotated ? (k, c) : (c, k)
+    let width = cpu.kernels.panelWidth
+    let buffer = weights.buffer.derived("winograd \(rotated) \(cpu.instructionSet.rawValue)") {
+      let panels = (outputs + width - 1) / width
+      let buffer = cpu.makeBuffer(byteCount: panels * WinogradTiles.points * channels * width * 4)
+      let filters = WinogradFilters(buffer: buffer, channels: channels, panelWidth: width)
+      cpu.parallel(panels * channels) { task in
+        let (panel, channel) = (task / channels, task % channels)
+        filters.fill(panel, channel, weights.pointer, c, k, rotated: rotated, cpu.kernels)
+      }
+      return buffer
+    }
+    return WinogradFilters(buffer: buffer, channels: channels, panelWidth: width)
+  }
+
+  /// The filters from one channel to one panel of outputs.
+  private func fill(
+    _ panel: Int, _ channel: Int, _ weights: UnsafePointer<Float>, _ c: Int, _ k: Int, rotated: Bool,
+    _ kernels: MicroKernels
+  ) {
+    let first = panel * panelWidth
+    let count = min(panelWidth, (rotated ? c : k) - first)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 9 * panelWidth + 36 * panelWidth) { memory in
+      let taps = memory.baseAddress!
+      taps.update(repeating: 0, count: 9 * panelWidth)
+      for tap in 0..<9 {
+        let source = weights + (rotated ? 8 - tap : tap) * c * k
+        for j in 0..<count {
+          taps[tap * panelWidth + j] =
+            rotated ? source[(first + j) * k + channel] : source[channel * k + first + j]
+        }
+      }
+      let target = UnsafeMutablePointer(mutating: self.panel(panel)) + channel * panelWidth
+      kernels.winogradFilter(taps, panelWidth, target, pointStride, taps + 9 * panelWidth)
+    }
+  }
+}
