@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Interleaves PyTorch and Temper on the same cores and prints both medians and their ratio.
 
-    compare.py --temper PATH [--what training|operations|all] [--rounds 3] [--seconds 10] [--threads N]
+    compare.py --temper PATH [--what small-cnn|resnet18|operations|all] [--rounds 3] [--seconds 10] [--threads N]
                [--filter TEXT] [--json]
 
 Called by tools/bench-vs-pytorch. Each round runs PyTorch, then Temper (A B A B ...), one program at a time with a
@@ -80,33 +80,39 @@ def operations(arguments):
         yield row(name, "GFLOP/s", peer, values, own, [b / a for a, b in zip(values, own)])
 
 
-def table(rows):
-    yield f"{'':<50}{'peer':>15}{'its':>10}{'Temper':>10}{'':>9}{'ratio (lowest to highest)':>28}"
-    for r in rows:
-        spread = f"{r['ratio']:.2f} ({r['lowest_ratio']:.2f} to {r['highest_ratio']:.2f})"
-        yield (f"{r['name']:<50}{r['what']:>15}{r['pytorch']:>10,.1f}{r['temper']:>10,.1f} {r['unit']:<8}{spread:>28}")
+def benchmarks(arguments):
+    """The rows, each as soon as it is measured."""
+    for name, settings in STEPS:
+        if arguments.what in (name.split()[0], "all") and (arguments.filter or "") in name:
+            yield training(name, settings, arguments)
+    if arguments.what in ("operations", "all"):
+        yield from operations(arguments)
+
+
+HEAD = f"{'':<50}{'peer':>15}{'its':>10}{'Temper':>10}{'':>9}{'ratio (lowest to highest)':>28}"
+
+
+def line(r):
+    spread = f"{r['ratio']:.2f} ({r['lowest_ratio']:.2f} to {r['highest_ratio']:.2f})"
+    return f"{r['name']:<50}{r['what']:>15}{r['pytorch']:>10,.1f}{r['temper']:>10,.1f} {r['unit']:<8}{spread:>28}"
 
 
 def main():
     parser = argparse.ArgumentParser(description="Compares speed with PyTorch on the CPU.")
     parser.add_argument("--temper", required=True)
-    parser.add_argument("--what", choices=["training", "operations", "all"], default="all")
+    parser.add_argument("--what", choices=["small-cnn", "resnet18", "operations", "all"], default="small-cnn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--filter", help="only steps and operations whose name contains this")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    rows = []
-    if arguments.what != "operations":
-        rows += [training(name, settings, arguments) for name, settings in STEPS
-                 if (arguments.filter or "") in name]
-    if arguments.what != "training":
-        rows += operations(arguments)
     if arguments.json:
-        print(json.dumps({"threads": arguments.threads, "results": rows}, indent=2))
-    else:
-        print("\n".join(table(rows)))
+        print(json.dumps({"threads": arguments.threads, "results": list(benchmarks(arguments))}, indent=2))
+        return
+    print(HEAD, flush=True)
+    for result in benchmarks(arguments):
+        print(line(result), flush=True)
 
 
 if __name__ == "__main__":
