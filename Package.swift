@@ -24,10 +24,10 @@ let wideKernels: [Target] =
   hasWideKernels
   ? [
     .target(
-      name: "KernelsAVX2", path: "Sources/SIMDKernels/AVX2",
+      name: "KernelsAVX2", dependencies: ["CSIMD"], path: "Sources/SIMDKernels/AVX2",
       swiftSettings: kernelSettings(march: "x86-64-v3", define: "VECTOR256")),
     .target(
-      name: "KernelsAVX512", path: "Sources/SIMDKernels/AVX512",
+      name: "KernelsAVX512", dependencies: ["CSIMD"], path: "Sources/SIMDKernels/AVX512",
       swiftSettings: kernelSettings(march: "x86-64-v4", define: "VECTOR512")),
   ] : []
 
@@ -54,12 +54,14 @@ let package = Package(
     // Leaves: they import nothing of ours.
     .systemLibrary(
       name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CSIMD", path: "Sources/CSIMD"),
     .target(name: "COpenCL"),
     .target(name: "CThreads"),
     .target(
       name: "Kernels", path: "Kernels", sources: ["sources.c"], publicHeadersPath: "include"),
     .target(
-      name: "KernelsBaseline", path: "Sources/SIMDKernels/Baseline", swiftSettings: kernelSettings()),
+      name: "KernelsBaseline", dependencies: ["CSIMD"], path: "Sources/SIMDKernels/Baseline",
+      swiftSettings: kernelSettings()),
     .target(name: "FileFormats"),
     .target(name: "Randomness"),
     // The stack: each imports only what stands above it here.

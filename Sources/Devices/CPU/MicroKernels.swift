@@ -23,7 +23,14 @@ package struct MicroKernels: Sendable {
     @Sendable (
       _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _ segments: Int,
       _ depth: Int, _ a: Values, _ segmentStride: Int, _ stride: Int, _ b: Values, _ c: Results,
-      _ cRowStride: Int, _ accumulate: Bool, _ bias: Values?, _ relu: Bool, _ mask: Values?
+      _ cRowStride: Int, _ accumulate: Bool, _ bias: Values?, _ relu: Bool, _ mask: Values?,
+      _ streamed: Bool
+    ) -> Void
+  package typealias GatherTiles =
+    @Sendable (
+      _ a: Values, _ first: Int, _ rows: Int, _ runLength: Int, _ runStride: Int, _ segments: Int,
+      _ segmentStride: Int, _ depth: Int, _ depthStride: Int, _ tiles: Results, _ tileDepth: Int,
+      _ firstDepth: Int
     ) -> Void
   package typealias Pack =
     @Sendable (_ b: Values, _ rowStride: Int, _ depth: Int, _ columns: Int, _ panels: Results) -> Void
@@ -83,6 +90,8 @@ package struct MicroKernels: Sendable {
   package let panelWidth: Int
   package let productByRows: Product
   package let productByColumns: Product
+  package let gatherTiles: GatherTiles
+  package let prefetch: @Sendable (_ p: Values, _ bytes: Int) -> Void
   package let pack: Pack
   package let packTransposed: Pack
   package let maxPool: MaxPool
@@ -107,6 +116,8 @@ package struct MicroKernels: Sendable {
         panelWidth = KernelsAVX512.kernelPanelWidth()
         productByRows = KernelsAVX512.kernelProductByRows
         productByColumns = KernelsAVX512.kernelProductByColumns
+        gatherTiles = KernelsAVX512.kernelGatherTiles
+        prefetch = KernelsAVX512.kernelPrefetch
         pack = KernelsAVX512.kernelPack
         packTransposed = KernelsAVX512.kernelPackTransposed
         maxPool = KernelsAVX512.kernelMaxPool
@@ -127,6 +138,8 @@ package struct MicroKernels: Sendable {
         panelWidth = KernelsAVX2.kernelPanelWidth()
         productByRows = KernelsAVX2.kernelProductByRows
         productByColumns = KernelsAVX2.kernelProductByColumns
+        gatherTiles = KernelsAVX2.kernelGatherTiles
+        prefetch = KernelsAVX2.kernelPrefetch
         pack = KernelsAVX2.kernelPack
         packTransposed = KernelsAVX2.kernelPackTransposed
         maxPool = KernelsAVX2.kernelMaxPool
@@ -148,6 +161,8 @@ package struct MicroKernels: Sendable {
       panelWidth = KernelsBaseline.kernelPanelWidth()
       productByRows = KernelsBaseline.kernelProductByRows
       productByColumns = KernelsBaseline.kernelProductByColumns
+      gatherTiles = KernelsBaseline.kernelGatherTiles
+      prefetch = KernelsBaseline.kernelPrefetch
       pack = KernelsBaseline.kernelPack
       packTransposed = KernelsBaseline.kernelPackTransposed
       maxPool = KernelsBaseline.kernelMaxPool

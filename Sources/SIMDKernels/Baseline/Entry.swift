@@ -1,5 +1,7 @@
 // What the micro-kernel modules offer to the portable code: primitive types only, nothing inlinable.
 
+internal import CSIMD
+
 /// Operations of one call of ``kernelPeak``: 12 independent sums of `repetitions` products each.
 @inline(never) public func kernelPeakOperations(_ repetitions: Int) -> Int { repetitions * 12 * 2 * width }
 
@@ -25,35 +27,58 @@ public func kernelPeak(_ repetitions: Int, _ factor: Float) -> Float {
 /// Columns of a panel of B and of C.
 @inline(never) public func kernelPanelWidth() -> Int { panelWidth }
 
+/// Calls `body` with each batch and, in it, the first row and the height of each tile; heights are balanced. While
+/// a panel of B, `panelFloats` long, is used for its tiles, the next one is fetched: that of the next batch, or what
+/// follows the last.
+@inline(__always)
+private func forTiles(
+  _ batches: Int, _ rows: Int, _ b: UnsafePointer<Float>, _ bBatch: Int, _ panelFloats: Int,
+  _ body: (_ batch: Int, _ row: Int, _ count: Int) -> Void
+) {
+  for batch in 0..<batches {
+    var row = 0
+    var tiles = (rows + maximumRows - 1) / maximumRows
+    var next = b + (batch < batches - 1 ? (batch + 1) * bBatch : batch * bBatch + panelFloats)
+    let share = (panelFloats / 16 + max(tiles, 1) - 1) / max(tiles, 1)  // cache lines per tile
+    while tiles > 0 {
+      let count = (rows - row + tiles - 1) / tiles
+      var lines = share
+      while lines > 0 {
+        prefetch_far(next)
+        next += 16
+        lines -= 1
+      }
+      body(batch, row, count)
+      row += count
+      tiles -= 1
+    }
+  }
+}
+
 /// `batches` products of one panel width: C = A * B, each from `rows` rows of A of `segments` runs of `depth`
 /// contiguous values.
 ///
 /// C[i, 0..<panel] = sum over s, k of A[s * segmentStride + i * rowStride + k] * B[(s * depth + k) * panel ...],
 /// added to C if `accumulate`; then `bias` (panel values) is added, ReLU applied, and 0 stored where `mask`, laid
-/// out as C, is not positive. Batch n starts at n * aBatch, n * bBatch and n * cBatch.
+/// out as C, is not positive. `streamed` stores C past the caches; its rows then begin at multiples of 64 bytes. Batch n starts at n * aBatch, n * bBatch and n * cBatch.
 @inline(never)
 public func kernelProductByRows(
   _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _ segments: Int, _ depth: Int,
   _ a: UnsafePointer<Float>, _ segmentStride: Int, _ rowStride: Int, _ b: UnsafePointer<Float>,
   _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool, _ bias: UnsafePointer<Float>?,
-  _ relu: Bool, _ mask: UnsafePointer<Float>?
+  _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool
 ) {
-  for batch in 0..<batches {
-    var row = 0
-    var tiles = (rows + maximumRows - 1) / maximumRows
-    while tiles > 0 {
-      let count = (rows - row + tiles - 1) / tiles
-      let finish = Finish(
-        accumulate: accumulate, bias: bias, relu: relu,
-        mask: mask == nil ? nil : mask! + batch * cBatch + row * cRowStride)
-      contiguousDepthTile(
-        count, segments, depth, a + batch * aBatch + row * rowStride, segmentStride, rowStride,
-        b + batch * bBatch,
-        c + batch * cBatch + row * cRowStride, cRowStride, finish)
-      row += count
-      tiles -= 1
-    }
+  forTiles(batches, rows, b, bBatch, segments * depth * panelWidth) { batch, row, count in
+    let offset = batch * cBatch + row * cRowStride
+    contiguousDepthTile(
+      count, segments, depth, a + batch * aBatch + row * rowStride, segmentStride, rowStride,
+      b + batch * bBatch,
+      c + offset, cRowStride,
+      Finish(
+        accumulate: accumulate, bias: bias, relu: relu, mask: mask == nil ? nil : mask! + offset,
+        streamed: streamed))
   }
+  if streamed { stream_end() }
 }
 
 @inline(__always)
@@ -87,42 +112,37 @@ private func contiguousDepthTile(
   }
 }
 
-/// As ``kernelProductByRows``, with the rows of A next to each other and `depthStride` between its depths:
-/// A[s * segmentStride + i + k * depthStride].
+/// As ``kernelProductByRows``, with one segment and the rows of A next to each other: row i at depth k lies at
+/// A[k * depthStride + i]. Without a `depthStride`, A is in the tiles of ``kernelGatherTiles``: depth k of row i of
+/// a tile of `height` rows lies at A[k * height + i] of the tile.
 @inline(never)
 public func kernelProductByColumns(
-  _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _ segments: Int, _ depth: Int,
-  _ a: UnsafePointer<Float>, _ segmentStride: Int, _ depthStride: Int, _ b: UnsafePointer<Float>,
+  _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _: Int, _ depth: Int,
+  _ a: UnsafePointer<Float>, _: Int, _ depthStride: Int, _ b: UnsafePointer<Float>,
   _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool, _ bias: UnsafePointer<Float>?,
-  _ relu: Bool, _ mask: UnsafePointer<Float>?
+  _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool
 ) {
-  for batch in 0..<batches {
-    var row = 0
-    var tiles = (rows + maximumRows - 1) / maximumRows
-    while tiles > 0 {
-      let count = (rows - row + tiles - 1) / tiles
-      let finish = Finish(
-        accumulate: accumulate, bias: bias, relu: relu,
-        mask: mask == nil ? nil : mask! + batch * cBatch + row * cRowStride)
-      contiguousRowsTile(
-        count, segments, depth, a + batch * aBatch + row * 1, segmentStride, depthStride, b + batch * bBatch,
-        c + batch * cBatch + row * cRowStride, cRowStride, finish)
-      row += count
-      tiles -= 1
-    }
+  forTiles(batches, rows, b, bBatch, depth * panelWidth) { batch, row, count in
+    let offset = batch * cBatch + row * cRowStride
+    let (start, stride) = depthStride > 0 ? (row, depthStride) : (row * depth, count)
+    contiguousRowsTile(
+      count, depth, a + batch * aBatch + start, stride, b + batch * bBatch, c + offset, cRowStride,
+      Finish(
+        accumulate: accumulate, bias: bias, relu: relu, mask: mask == nil ? nil : mask! + offset,
+        streamed: streamed))
   }
+  if streamed { stream_end() }
 }
 
 @inline(__always)
 private func contiguousRowsTile(
-  _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int,
-  _ depthStride: Int, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int,
-  _ finish: Finish
+  _ rows: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ depthStride: Int, _ b: UnsafePointer<Float>,
+  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish
 ) {
   @inline(__always) func run<let Rows: Int>(_ rows: InlineArray<Rows, Void>.Type) {
-    contiguousRows(rows, segments, depth, a, segmentStride, depthStride, b, c, cRowStride, finish)
+    contiguousRows(rows, depth, a, depthStride, b, c, cRowStride, finish)
   }
-  guard segments > 0, depth > 0 else { return emptyTile(rows, c, cRowStride, finish) }
+  guard depth > 0 else { return emptyTile(rows, c, cRowStride, finish) }
   switch rows {
   case 1: run(InlineArray<1, Void>.self)
   case 2: run(InlineArray<2, Void>.self)
@@ -150,21 +170,19 @@ public func kernelPack(
   _ b: UnsafePointer<Float>, _ rowStride: Int, _ depth: Int, _ columns: Int,
   _ panels: UnsafeMutablePointer<Float>
 ) {
-  var panels = panels
-  var column = 0
-  while column < columns {
-    let count = columns - column
-    for k in 0..<depth {
-      let source = b + k * rowStride + column
-      if count >= panelWidth {
-        store(panels, load(source))
-        store(panels + width, load(source + width))
-      } else {
-        for j in 0..<panelWidth { panels[j] = j < count ? source[j] : 0 }
-      }
-      panels += panelWidth
+  for k in 0..<depth {
+    let source = b + k * rowStride
+    var target = panels + k * panelWidth
+    var column = 0
+    while column + panelWidth <= columns {
+      store(target, load(source + column))
+      store(target + width, load(source + column + width))
+      target += depth * panelWidth
+      column += panelWidth
     }
-    column += panelWidth
+    if column < columns {
+      for j in 0..<panelWidth { target[j] = column + j < columns ? source[column + j] : 0 }
+    }
   }
 }
 

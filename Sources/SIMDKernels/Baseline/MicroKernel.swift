@@ -4,6 +4,8 @@
 // a symbolic link). Only pointers, SIMD types and this module's own generics may appear: a generic of the
 // standard library would be emitted as shared code that needs the newer instruction set (tools/check looks).
 
+internal import CSIMD
+
 #if VECTOR512
   typealias Vector = SIMD16<Float>
   let maximumRows = 14
@@ -23,6 +25,16 @@
 }
 @inline(__always) func store(_ p: UnsafeMutablePointer<Float>, _ v: Vector) {
   UnsafeMutableRawPointer(p).storeBytes(of: v, as: Vector.self)
+}
+/// Stores a vector past the caches; the address is a multiple of its size. The baseline's vectors are too short for it.
+@inline(__always) func stream(_ p: UnsafeMutablePointer<Float>, _ v: Vector) {
+  #if VECTOR512
+    stream_16(p, v)
+  #elseif VECTOR256
+    stream_8(p, v)
+  #else
+    store(p, v)
+  #endif
 }
 @inline(__always) func multiplyAdd(_ c: inout Vector, _ a: Vector, _ b: Vector) {
   #if VECTOR512 || VECTOR256
@@ -59,6 +71,8 @@ struct Finish {
   let relu: Bool
   /// Laid out as C; where it is not positive, 0 is stored.
   let mask: UnsafePointer<Float>?
+  /// Whether C is stored past the caches; then its rows begin at multiples of a vector's size.
+  let streamed: Bool
 }
 
 /// One tile of `Rows` rows: C = the sum over segments s and depths k (at least one of each) of
@@ -71,6 +85,7 @@ func tile<let Rows: Int>(
 ) {
   var c0 = InlineArray<Rows, Vector>(repeating: .zero)
   var c1 = InlineArray<Rows, Vector>(repeating: .zero)
+  if finish.accumulate { unrolled(rows) { i in prefetch_near(c + i * cRowStride) } }
   // Counting down after the body keeps every accumulator in one register; `for` loops copy or spill some.
   var b = b
   var segment = a
@@ -118,6 +133,13 @@ func tile<let Rows: Int>(
       c1[i] = masked(c1[i], load(mask + i * cRowStride + width))
     }
   }
+  if finish.streamed {
+    unrolled(rows) { i in
+      stream(c + i * cRowStride, c0[i])
+      stream(c + i * cRowStride + width, c1[i])
+    }
+    return
+  }
   unrolled(rows) { i in
     store(c + i * cRowStride, c0[i])
     store(c + i * cRowStride + width, c1[i])
@@ -164,9 +186,8 @@ func contiguousDepth<let Rows: Int>(
 /// A tile whose rows lie next to each other in A.
 @inline(never)
 func contiguousRows<let Rows: Int>(
-  _ rows: InlineArray<Rows, Void>.Type, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>,
-  _ segmentStride: Int, _ depthStride: Int, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRowStride: Int, _ finish: Finish
+  _ rows: InlineArray<Rows, Void>.Type, _ depth: Int, _ a: UnsafePointer<Float>, _ depthStride: Int,
+  _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish
 ) {
-  tile(rows, segments, depth, a, segmentStride, 1, depthStride, b, c, cRowStride, finish)
+  tile(rows, 1, depth, a, 0, 1, depthStride, b, c, cRowStride, finish)
 }

@@ -25,7 +25,7 @@ extension CPU {
         convolve(transposed, dy, PackedSegments.rotated(weights, on: self), into: dx, epilogue: epilogue)
       }
     } else if g.c >= kernels.panelWidth / 2 {
-      try stridedInputGradient(g, dy, weights, into: dx, mask: mask)
+      stridedInputGradient(g, dy, weights, into: dx, mask: mask)
     } else {
       scatterInputGradient(g, dy, weights, into: dx, mask: mask)
     }
@@ -86,65 +86,5 @@ extension CPU {
         }
       }
     }
-  }
-
-  /// dW of a convolution: for each kernel row r the product of the image rows, transposed, with dy.
-  ///
-  /// Images are split into at most 16 groups, whatever the number of threads; each group has its own sum and
-  /// the sums are added in order, so that results do not depend on the threads.
-  func convolveWeightGradient(
-    _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
-    into dw: UnsafeMutablePointer<Float>
-  ) {
-    if usesWinograd(g) { return weightGradientWinograd(g, x, dy, into: dw) }
-    let width = kernels.panelWidth
-    let padded = (g.k + width - 1) / width * width
-    let groups = max(1, min(16, g.n))
-    let size = g.r * g.s * g.c * padded
-    let buffer = makeBuffer(byteCount: max(1, groups * size) * 4)
-    let sums = buffer.address.assumingMemoryBound(to: Float.self)
-    withPaddedImages(g, x) { x, height, columns in
-      parallel(groups) { group in
-        let images = group * g.n / groups..<(group + 1) * g.n / groups
-        sumWeightGradient(
-          g, x, imageStride: height * columns * g.c, rowStride: columns * g.c, dy, images: images,
-          into: sums + group * size, columns: padded)
-      }
-    }
-    let rows = g.r * g.s * g.c
-    parallelRanges(rows, grain: 64) { range in
-      for row in range {
-        for k in 0..<g.k {
-          var sum = sums[row * padded + k]
-          for group in 1..<max(1, groups) { sum += sums[group * size + row * padded + k] }
-          dw[row * g.k + k] = sum
-        }
-      }
-    }
-    withExtendedLifetime(buffer) {}
-  }
-
-  private func sumWeightGradient(
-    _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, imageStride: Int, rowStride: Int,
-    _ dy: UnsafePointer<Float>, images: Range<Int>, into sum: UnsafeMutablePointer<Float>, columns: Int
-  ) {
-    let pixels = g.outputHeight * g.outputWidth
-    let width = kernels.panelWidth
-    let rows = g.s * g.c
-    let packed = makeBuffer(byteCount: max(1, pixels * columns) * 4)
-    let panels = packed.address.assumingMemoryBound(to: Float.self)
-    for image in images {
-      kernels.pack(dy + image * pixels * g.k, g.k, pixels, g.k, panels)
-      for r in 0..<g.r {
-        let segment = x + image * imageStride + r * rowStride
-        for panel in 0..<columns / width {
-          kernels.productByColumns(
-            1, 0, 0, 0, rows, g.outputHeight, g.outputWidth, segment, g.stride * rowStride, g.stride * g.c,
-            panels + panel * pixels * width, sum + r * rows * columns + panel * width, columns,
-            image > images.lowerBound, nil, false, nil)
-        }
-      }
-    }
-    withExtendedLifetime(packed) {}
   }
 }

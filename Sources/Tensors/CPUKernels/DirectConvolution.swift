@@ -1,73 +1,98 @@
 import Devices
 
 /// Direct convolutions on NHWC: the micro-kernel reads R segments of S * C contiguous values per output pixel,
-/// so that nothing is gathered. Padded images are copied once into a buffer with a zero border.
+/// so that nothing is gathered. Where there is padding, each task copies the rows it reads with a border of zeros.
 extension CPU {
   /// y = conv(x, weights), then the epilogue. `weights` is packed with depth R * S * C.
   func convolve(
     _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ weights: PackedSegments,
     into y: UnsafeMutablePointer<Float>, epilogue: Epilogue = Epilogue()
   ) {
-    withPaddedImages(g, x) { x, height, width in
-      let rowStride = width * g.c
-      let rowsPerTask = max(1, min(g.outputHeight, 96 / max(1, g.outputWidth)))
-      let rowTasks = (g.outputHeight + rowsPerTask - 1) / rowsPerTask
-      let tile = TileProduct(self)  // made once: each load of a closure counts references
-      parallel(g.n * rowTasks) { task in
-        let image = x + task / rowTasks * height * rowStride
-        let first = task % rowTasks * rowsPerTask
-        for panel in 0..<weights.panels {
-          for row in first..<min(g.outputHeight, first + rowsPerTask) {
-            let offset = (task / rowTasks * g.outputHeight + row) * g.outputWidth * g.k
-            convolveRow(
-              tile, g, row, image + row * g.stride * rowStride, rowStride, weights, panel, y, offset, epilogue
-            )
-          }
+    let rowsPerTask = max(1, min(g.outputHeight, 96 / max(1, g.outputWidth)))
+    let rowTasks = (g.outputHeight + rowsPerTask - 1) / rowsPerTask
+    var epilogue = epilogue
+    epilogue.streamed = streams(y, rows: g.n * g.outputHeight * g.outputWidth, columns: g.k)
+    let tile = TileProduct(self)  // made once: each load of a closure counts references
+    parallel(g.n * rowTasks) { task in
+      let (image, first) = (task / rowTasks, task % rowTasks * rowsPerTask)
+      let rows = first..<min(g.outputHeight, first + rowsPerTask)
+      let source = PaddedRows(of: x + image * g.h * g.w * g.c, g, outputRows: rows, on: self)
+      for panel in 0..<weights.panels {
+        for row in rows {
+          let offset = (image * g.outputHeight + row) * g.outputWidth * g.k
+          convolveRow(tile, g, row, source, weights, panel, y, offset, epilogue)
         }
       }
+      withExtendedLifetime(source) {}
     }
   }
 
   /// One row of the output, which starts at y + offset; kernel rows that lie in the padding are left out.
   private func convolveRow(
-    _ tile: TileProduct, _ g: ConvolutionGeometry, _ row: Int, _ x: UnsafePointer<Float>, _ rowStride: Int,
-    _ weights: PackedSegments, _ panel: Int, _ y: UnsafeMutablePointer<Float>, _ offset: Int,
-    _ epilogue: Epilogue
+    _ tile: TileProduct, _ g: ConvolutionGeometry, _ row: Int, _ source: PaddedRows,
+    _ weights: PackedSegments,
+    _ panel: Int, _ y: UnsafeMutablePointer<Float>, _ offset: Int, _ epilogue: Epilogue
   ) {
     let column = panel * weights.panelWidth
     let first = max(0, g.padding - row * g.stride)
     let taps = max(0, min(g.r, g.h + g.padding - row * g.stride) - first)
     tile(
-      segments: taps, depth: g.s * g.c, x + first * rowStride, segmentStride: rowStride,
+      segments: taps, depth: g.s * g.c, source.row(row * g.stride + first), segmentStride: source.rowStride,
       stride: g.stride * g.c, weights.panel(panel) + first * g.s * g.c * weights.panelWidth,
       into: OutputTile(
         pointer: y + offset + column, rowStride: g.k, rows: g.outputWidth,
         columns: min(weights.panelWidth, g.k - column), accumulate: false),
       epilogue.part(column: column, offset: offset + column))
   }
+}
 
-  /// Calls `body` with images that have the padding in memory, and their height and width.
-  func withPaddedImages(
-    _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ body: (UnsafePointer<Float>, Int, Int) -> Void
+/// Rows of one image with zeros around it, counted from the first row of the padding.
+struct PaddedRows {
+  private let buffer: Buffer?
+  private let start: UnsafePointer<Float>
+  private let first: Int
+  /// Floats between rows.
+  let rowStride: Int
+
+  /// - Parameters:
+  ///   - image: (height, width * channels).
+  ///   - rows: those that are needed; without padding they lie in the image and nothing is copied.
+  init(
+    of image: UnsafePointer<Float>, height: Int, width: Int, channels: Int, padding: Int, rows: Range<Int>,
+    on cpu: CPU
   ) {
-    guard g.padding > 0 else { return body(x, g.h, g.w) }
-    let height = g.h + 2 * g.padding
-    let width = g.w + 2 * g.padding
-    let buffer = makeBuffer(byteCount: max(1, g.n * height * width * g.c) * 4)
-    let padded = buffer.address.assumingMemoryBound(to: Float.self)
-    parallel(g.n * height) { task in
-      let target = padded + task * width * g.c
-      let row = task % height - g.padding
-      guard (0..<g.h).contains(row) else { return target.update(repeating: 0, count: width * g.c) }
-      let source = x + (task / height * g.h + row) * g.w * g.c
-      let border = g.padding * g.c
-      target.update(repeating: 0, count: border)
-      (target + border).update(from: source, count: g.w * g.c)
-      (target + border + g.w * g.c).update(repeating: 0, count: border)
+    rowStride = (width + 2 * padding) * channels
+    first = padding > 0 ? rows.lowerBound : 0
+    guard padding > 0 else {
+      (buffer, start) = (nil, image)
+      return
     }
-    body(padded, height, width)
-    withExtendedLifetime(buffer) {}
+    let buffer = cpu.makeBuffer(byteCount: max(1, rows.count * rowStride) * 4)
+    self.buffer = buffer
+    var target = buffer.address.assumingMemoryBound(to: Float.self)
+    start = UnsafePointer(target)
+    let border = padding * channels
+    for row in rows {
+      if (padding..<padding + height).contains(row) {
+        target.update(repeating: 0, count: border)
+        (target + border).update(from: image + (row - padding) * width * channels, count: width * channels)
+        (target + border + width * channels).update(repeating: 0, count: border)
+      } else {
+        target.update(repeating: 0, count: rowStride)
+      }
+      target += rowStride
+    }
   }
+
+  /// The rows of a convolution's input that given rows of its output read.
+  init(of image: UnsafePointer<Float>, _ g: ConvolutionGeometry, outputRows: Range<Int>, on cpu: CPU) {
+    self.init(
+      of: image, height: g.h, width: g.w, channels: g.c, padding: g.padding,
+      rows: outputRows.lowerBound * g.stride..<(outputRows.upperBound - 1) * g.stride + g.r, on: cpu)
+  }
+
+  /// The start of a row.
+  func row(_ row: Int) -> UnsafePointer<Float> { start + (row - first) * rowStride }
 }
 
 /// Weights (depth, columns) in panels whose whole depth is contiguous, as the convolution reads them.

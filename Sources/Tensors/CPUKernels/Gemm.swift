@@ -16,61 +16,70 @@ struct Epilogue {
   /// Laid out as the result; where it is not positive the result is 0. This is the gradient of a ReLU whose
   /// output the mask is.
   var mask: UnsafePointer<Float>?
+  /// Whether the result is stored past the caches, because it is larger than they are.
+  var streamed = false
 
   /// The epilogue of the part of a result that starts at a column and an offset.
   func part(column: Int, offset: Int) -> Epilogue {
-    Epilogue(bias: bias.map { $0 + column }, relu: relu, mask: mask.map { $0 + offset })
+    Epilogue(bias: bias.map { $0 + column }, relu: relu, mask: mask.map { $0 + offset }, streamed: streamed)
   }
 }
 
 extension CPU {
   /// C (rows x columns, contiguous) = A * B, then the epilogue.
   ///
-  /// Tasks are blocks of rows by blocks of 256 columns, so that a block of B stays in the second-level cache.
+  /// Tasks are blocks of rows by at most 1024 columns; large ones come first, so that all threads end together.
   /// Each element of C is summed in an order that depends on neither the tasks nor the threads.
   func multiply(
     _ a: LeftMatrix, _ b: PackedMatrix, rows: Int, into c: UnsafeMutablePointer<Float>,
     epilogue: Epilogue = Epilogue()
   ) {
-    let panelsPerTask = max(1, 256 / b.panelWidth)
-    let columnTasks = (b.panels + panelsPerTask - 1) / panelsPerTask
-    let wanted = (rows * columnTasks + threads * 4 - 1) / (threads * 4)
-    let rowsPerTask = min(96, (wanted + 11) / 12 * 12)
-    let rowTasks = (rows + rowsPerTask - 1) / rowsPerTask
+    let parts = max(1, (b.columns + 1023) / 1024)
+    let ranges = guidedRanges(rows, largest: 96, multiple: 6)
+    var epilogue = epilogue
+    epilogue.streamed = b.blocks == 1 && streams(c, rows: rows, columns: b.columns)
     let tile = TileProduct(self, byColumns: a.transposed)
-    parallel(rowTasks * columnTasks) { task in
-      let firstPanel = task / rowTasks * panelsPerTask
-      let firstRow = task % rowTasks * rowsPerTask
+    parallel(ranges.count * parts) { task in
+      let part = task % parts
       multiplyBlock(
-        tile, a, b, rows: firstRow..<min(rows, firstRow + rowsPerTask),
-        panels: firstPanel..<min(b.panels, firstPanel + panelsPerTask), into: c, epilogue: epilogue)
+        tile, a, b, rows: ranges[task / parts],
+        panels: part * b.panels / parts..<(part + 1) * b.panels / parts, into: c, epilogue: epilogue)
     }
+  }
+
+  /// Whether a result is stored past the caches: it would not fit them, and every store fills whole cache lines.
+  func streams(_ result: UnsafeMutablePointer<Float>, rows: Int, columns: Int) -> Bool {
+    let fillsLines = UInt(bitPattern: result) % 64 == 0 && columns % kernels.panelWidth == 0
+    return fillsLines && kernels.panelWidth >= 16 && rows * columns >= 1 << 22
+  }
+
+  /// Splits 0..<count for all threads into ranges that get smaller towards the end.
+  private func guidedRanges(_ count: Int, largest: Int, multiple: Int) -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    var start = 0
+    while start < count {
+      let share = (count - start + 2 * threads - 1) / (2 * threads)
+      let size = min(largest, (share + multiple - 1) / multiple * multiple)
+      ranges.append(start..<min(count, start + max(size, 2 * multiple)))
+      start = ranges.last!.upperBound
+    }
+    return ranges
   }
 
   private func multiplyBlock(
     _ tile: TileProduct, _ a: LeftMatrix, _ b: PackedMatrix, rows: Range<Int>, panels: Range<Int>,
     into c: UnsafeMutablePointer<Float>, epilogue: Epilogue
   ) {
-    // Rows that a multiple of 1 KB separates share cache sets: they are copied side by side.
-    let isCopied = !a.transposed && a.stride % 256 == 0 && panels.count >= 4
-    let copyStride = b.depthBlock + 16
-    let copy = isCopied ? makeBuffer(byteCount: rows.count * copyStride * 4) : nil
+    let copy = a.needsCopy(panels.count) ? makeBuffer(byteCount: rows.count * (b.depthBlock + 16) * 4) : nil
     for block in 0..<b.blocks {
       let (first, depth) = (block * b.depthBlock, b.depths(ofBlock: block))
       let row = rows.lowerBound
-      var start = a.pointer + (a.transposed ? first * a.stride + row : row * a.stride + first)
-      if let copy {
-        let target = copy.address.assumingMemoryBound(to: Float.self)
-        for i in 0..<rows.count {
-          (target + i * copyStride).update(from: start + i * a.stride, count: depth)
-        }
-        start = UnsafePointer(target)
-      }
+      let left = a.part(rows, first..<first + depth, copy: copy, on: self)
       for panel in panels {
         let column = panel * b.panelWidth
         let offset = row * b.columns + column
         tile(
-          segments: 1, depth: depth, start, segmentStride: 0, stride: isCopied ? copyStride : a.stride,
+          segments: 1, depth: depth, left.pointer, segmentStride: 0, stride: left.stride,
           b.panel(panel, block: block),
           into: OutputTile(
             pointer: c + offset, rowStride: b.columns, rows: rows.count,
@@ -79,6 +88,33 @@ extension CPU {
       }
     }
     withExtendedLifetime(copy) {}
+  }
+}
+
+extension LeftMatrix {
+  /// Whether a block of rows is copied before it is multiplied with so many panels: always into tiles if
+  /// transposed, else where rows lie a multiple of 1 KB apart and so share cache sets.
+  func needsCopy(_ panels: Int) -> Bool { transposed || stride % 256 == 0 && panels >= 4 }
+
+  /// Rows and depths of a block as the micro-kernel reads them, and the distance between its rows.
+  func part(
+    _ rows: Range<Int>, _ depths: Range<Int>, copy: Buffer?, on cpu: CPU
+  ) -> (pointer: UnsafePointer<Float>, stride: Int) {
+    guard let target = copy?.address.assumingMemoryBound(to: Float.self) else {
+      return (pointer + rows.lowerBound * stride + depths.lowerBound, stride)
+    }
+    if transposed {
+      cpu.kernels.gatherTiles(
+        pointer + depths.lowerBound * stride, rows.lowerBound, rows.count, rows.upperBound, 0, 1, 0,
+        depths.count, stride, target, depths.count, 0)
+      return (UnsafePointer(target), 0)
+    }
+    let copyStride = depths.count + 16
+    let start = pointer + rows.lowerBound * stride + depths.lowerBound
+    for i in 0..<rows.count {
+      (target + i * copyStride).update(from: start + i * stride, count: depths.count)
+    }
+    return (UnsafePointer(target), copyStride)
   }
 }
 
@@ -111,14 +147,14 @@ struct TileProduct {
     guard c.columns < panelWidth else {
       product(
         1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, c.pointer, c.rowStride,
-        c.accumulate, epilogue.bias, epilogue.relu, epilogue.mask)
+        c.accumulate, epilogue.bias, epilogue.relu, epilogue.mask, epilogue.streamed)
       return
     }
     withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, c.rows * panelWidth)) { aside in
       let aside = aside.baseAddress!
       product(
         1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, aside, panelWidth, false, nil,
-        false, nil)
+        false, nil, false)
       finish(aside, c, epilogue)
     }
   }

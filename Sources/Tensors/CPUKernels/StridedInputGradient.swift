@@ -71,23 +71,37 @@ struct StridedInputGradient {
     }
   }
 
-  /// The rows of one class in one image. `dy` is that image's, with its halo.
+  /// Rows of dx that a task fills: a multiple of the stride, and an image at once if there are enough images.
+  func rowsPerTask(threads: Int) -> Int {
+    let steps = (g.h + g.stride - 1) / g.stride
+    let parts = max(1, min(steps, 4 * threads / max(1, g.n)))
+    return (steps + parts - 1) / parts * g.stride
+  }
+
+  /// The rows of dy, counted from the halo's first, that rows of dx read.
+  func rowsOfGradient(_ rows: Range<Int>) -> Range<Int> {
+    let last = (rows.upperBound - 1) / g.stride
+    let above = classes.map { $0.origin.row - ($0.taps.rows - 1) }.min() ?? 0
+    let below = classes.map { $0.origin.row }.max() ?? 0
+    return rows.lowerBound / g.stride + above + halo..<last + below + halo + 1
+  }
+
+  /// The pixels of one class in some rows of one image.
   func run(
-    _ c: Class, _ tile: TileProduct, _ dy: UnsafePointer<Float>, _ packed: UnsafePointer<Float>,
+    _ c: Class, rows: Range<Int>, _ tile: TileProduct, _ dy: PaddedRows, _ packed: UnsafePointer<Float>,
     into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>?
   ) {
-    let rowStride = (g.outputWidth + 2 * halo) * g.k
     let depth = c.taps.columns * g.k
     let columns = (g.w - c.column + g.stride - 1) / g.stride
     for panel in 0..<(g.c + panelWidth - 1) / panelWidth {
       let channel = panel * panelWidth
       let weights = packed + c.offset + panel * c.taps.rows * depth * panelWidth
-      for (i, row) in stride(from: c.row, to: g.h, by: g.stride).enumerated() {
-        let first = (i + c.origin.row - (c.taps.rows - 1) + halo) * rowStride
-        let start = dy + first + (c.origin.column - (c.taps.columns - 1) + halo) * g.k
+      for row in stride(from: rows.lowerBound + c.row, to: rows.upperBound, by: g.stride) {
+        let first = row / g.stride + c.origin.row - (c.taps.rows - 1) + halo
+        let start = dy.row(first) + (c.origin.column - (c.taps.columns - 1) + halo) * g.k
         let offset = (row * g.w + c.column) * g.c + channel
         tile(
-          segments: c.taps.rows, depth: depth, start, segmentStride: rowStride, stride: g.k, weights,
+          segments: c.taps.rows, depth: depth, start, segmentStride: dy.rowStride, stride: g.k, weights,
           into: OutputTile(
             pointer: dx + offset, rowStride: g.stride * g.c, rows: columns,
             columns: min(panelWidth, g.c - channel), accumulate: false),
@@ -102,26 +116,31 @@ extension CPU {
   func stridedInputGradient(
     _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
     into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>?
-  ) throws {
+  ) {
     let plan = StridedInputGradient(g, panelWidth: kernels.panelWidth)
     let packed = weights.buffer.derived("strided \(g.stride) \(g.padding) \(instructionSet.rawValue)") {
       let buffer = makeBuffer(byteCount: max(1, plan.packedCount) * 4)
       plan.pack(weights.pointer, into: buffer.address.assumingMemoryBound(to: Float.self))
       return buffer
     }
-    // dy as images that are padded by the halo.
-    let spread = try ConvolutionGeometry(
-      images: g.outputShape, weights: [1, 1, g.k, 1], stride: 1, padding: plan.halo)
+    let filters = UnsafePointer(packed.address.assumingMemoryBound(to: Float.self))
     let tile = TileProduct(self)
-    withPaddedImages(spread, dy) { dy, height, width in
-      parallel(g.n * plan.classes.count) { task in
-        let image = task / plan.classes.count
-        let size = g.h * g.w * g.c
-        plan.run(
-          plan.classes[task % plan.classes.count], tile, dy + image * height * width * g.k,
-          UnsafePointer(packed.address.assumingMemoryBound(to: Float.self)), into: dx + image * size,
-          mask: mask.map { $0 + image * size })
+    let step = plan.rowsPerTask(threads: threads)
+    let tasks = (g.h + step - 1) / step
+    let used = plan.classes.filter { $0.taps.rows * $0.taps.columns > 0 }
+    parallel(g.n * tasks) { task in
+      let (image, first) = (task / tasks, task % tasks * step)
+      let rows = first..<min(g.h, first + step)
+      let (size, rowSize) = (g.h * g.w * g.c, g.w * g.c)
+      let (dx, mask) = (dx + image * size, mask.map { $0 + image * size })
+      let source = PaddedRows(
+        of: dy + image * g.outputHeight * g.outputWidth * g.k, height: g.outputHeight, width: g.outputWidth,
+        channels: g.k, padding: plan.halo, rows: plan.rowsOfGradient(rows), on: self)
+      if used.count < plan.classes.count {  // pixels that no tap reaches
+        (dx + first * rowSize).update(repeating: 0, count: rows.count * rowSize)
       }
+      for c in used { plan.run(c, rows: rows, tile, source, filters, into: dx, mask: mask) }
+      withExtendedLifetime(source) {}
     }
     withExtendedLifetime(packed) {}
   }

@@ -40,6 +40,8 @@ private struct WinogradWeightJob {
   private var inputStride: Int { perBlock * g.c + 16 }
   private var outputStride: Int { perBlock * width + 16 }
   private var sumStride: Int { g.c * width }
+  /// Tasks of a point, so that there are enough for all threads.
+  private var parts: Int { min(panels, (8 * cpu.threads + points - 1) / points) }
 
   func run(into dw: UnsafeMutablePointer<Float>) {
     let (vCount, dCount) = (points * inputStride, points * panels * outputStride)
@@ -49,15 +51,38 @@ private struct WinogradWeightJob {
     for first in stride(from: 0, to: tiles.count, by: perBlock) {
       let block = first..<min(tiles.count, first + perBlock)
       transform(block, v, d)
-      cpu.parallel(points * panels) { task in
-        let (panel, point) = (task / points, task % points)
-        kernels.productByColumns(
-          1, 0, 0, 0, g.c, 1, block.count, v + point * inputStride, 0, g.c,
-          d + (panel * points + point) * outputStride, sums + (panel * points + point) * sumStride, width,
-          first > 0, nil, false, nil)
+      cpu.parallel(points * parts) { task in
+        let (part, point) = (task / points, task % points)
+        multiply(
+          point, panels: part * panels / parts..<(part + 1) * panels / parts, tiles: block.count,
+          v + point * inputStride, d, accumulate: first > 0, into: sums)
       }
     }
     finish(sums, dw)
+    withExtendedLifetime(buffer) {}
+  }
+
+  /// The products of one point for some panels. For many panels the channels are gathered first, so that their tiles
+  /// stay in the first-level cache.
+  private func multiply(
+    _ point: Int, panels: Range<Int>, tiles: Int, _ v: UnsafePointer<Float>, _ d: UnsafePointer<Float>,
+    accumulate: Bool, into sums: UnsafeMutablePointer<Float>
+  ) {
+    let isGathered = panels.count >= 8
+    let rowsPerBlock = isGathered ? 96 : g.c
+    let buffer = isGathered ? cpu.makeBuffer(byteCount: rowsPerBlock * tiles * 4) : nil
+    let gathered = buffer?.address.assumingMemoryBound(to: Float.self)
+    for start in stride(from: 0, to: g.c, by: rowsPerBlock) {
+      let height = min(rowsPerBlock, g.c - start)
+      if let gathered { kernels.gatherTiles(v, start, height, g.c, 0, 1, 0, tiles, g.c, gathered, tiles, 0) }
+      for panel in panels {
+        let at = panel * points + point
+        kernels.productByColumns(
+          1, 0, 0, 0, height, 1, tiles, gathered.map { UnsafePointer($0) } ?? v, 0, isGathered ? 0 : g.c,
+          d + at * outputStride, sums + at * sumStride + start * width, width, accumulate, nil, false, nil,
+          false)
+      }
+    }
     withExtendedLifetime(buffer) {}
   }
 

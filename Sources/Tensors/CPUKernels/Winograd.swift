@@ -17,7 +17,6 @@ package enum ConvolutionAlgorithm: String, CaseIterable, Sendable {
 /// reach beyond it.
 struct WinogradTiles {
   static let extent = 4
-  static let inputExtent = 6
   /// Products per tile, one for each pair of interpolation points.
   static let points = 36
 
@@ -162,7 +161,7 @@ private struct WinogradJob {
     let width = filters.panelWidth
     kernels.productByRows(
       WinogradTiles.points, inputStride(perBlock), filters.pointStride, productStride(perProduct),
-      range.count, 1, g.c, v, 0, g.c, filters.panel(panel), m, width, false, nil, false, nil)
+      range.count, 1, g.c, v, 0, g.c, filters.panel(panel), m, width, false, nil, false, nil, false)
     let column = panel * width
     let bias = scratch.bias(epilogue.bias, column, of: g.k)
     for tile in range {

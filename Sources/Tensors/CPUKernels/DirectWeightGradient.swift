@@ -1,0 +1,117 @@
+import Devices
+
+extension CPU {
+  /// dW of a convolution: the product of the image rows that each weight sees, transposed, with dy.
+  ///
+  /// Images are split into at most 16 groups, whatever the number of threads; each group has its own sum and
+  /// the sums are added in order, so that results do not depend on the threads.
+  func convolveWeightGradient(
+    _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
+    into dw: UnsafeMutablePointer<Float>
+  ) {
+    if usesWinograd(g) { return weightGradientWinograd(g, x, dy, into: dw) }
+    let job = DirectWeightGradient(g, x, dy, self)
+    let size = g.r * g.s * g.c * job.columns
+    let buffer = makeBuffer(byteCount: max(1, job.groups * size) * 4)
+    let sums = buffer.address.assumingMemoryBound(to: Float.self)
+    parallel(job.groups * job.parts) { task in
+      let (group, part) = (task / job.parts, task % job.parts)
+      job.sum(group: group, part: part, into: sums + group * size)
+    }
+    parallelRanges(g.r * g.s * g.c, grain: 16) { range in
+      for row in range {
+        let target = dw + row * g.k
+        target.update(from: sums + row * job.columns, count: g.k)
+        for group in 1..<max(1, job.groups) {
+          let source = sums + group * size + row * job.columns
+          for k in 0..<g.k { target[k] += source[k] }
+        }
+      }
+    }
+    withExtendedLifetime(buffer) {}
+  }
+}
+
+/// The sums of groups of images.
+private struct DirectWeightGradient {
+  let cpu: CPU
+  let g: ConvolutionGeometry
+  let x: UnsafePointer<Float>
+  let dy: UnsafePointer<Float>
+  /// Columns of a sum: K, rounded up to whole panels.
+  let columns: Int
+  let groups: Int
+  /// Tasks of a group; each has its own panels.
+  let parts: Int
+  private let panels: Int
+
+  init(_ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ cpu: CPU) {
+    (self.cpu, self.g, self.x, self.dy) = (cpu, g, x, dy)
+    let width = cpu.kernels.panelWidth
+    panels = (g.k + width - 1) / width
+    columns = panels * width
+    groups = max(1, min(16, g.n))
+    parts = (columns + 255) / 256
+  }
+
+  /// Pixels of the output that are summed in one product: with as many, a panel of dy stays in the first-level cache.
+  private static let depth = 320
+  private static let rowsPerBlock = 96
+
+  /// The sum of a group for the panels of a part. Blocks are several images, or some rows of one.
+  func sum(group: Int, part: Int, into sum: UnsafeMutablePointer<Float>) {
+    let images = group * g.n / groups..<(group + 1) * g.n / groups
+    let pixels = g.outputHeight * g.outputWidth
+    let rowStep = max(1, min(g.outputHeight, Self.depth / max(1, g.outputWidth)))
+    let imageStep = rowStep == g.outputHeight ? max(1, Self.depth / max(1, pixels)) : 1
+    let depth = imageStep * rowStep * g.outputWidth
+    let panels = part * self.panels / parts..<(part + 1) * self.panels / parts
+    let width = cpu.kernels.panelWidth
+    let buffer = cpu.makeBuffer(
+      byteCount: max(1, depth * (Self.rowsPerBlock + panels.count * width)) * 4)
+    let tiles = buffer.address.assumingMemoryBound(to: Float.self)
+    var accumulate = false
+    for image in stride(from: images.lowerBound, to: images.upperBound, by: imageStep) {
+      for row in stride(from: 0, to: g.outputHeight, by: rowStep) {
+        addBlock(
+          images: image..<min(images.upperBound, image + imageStep),
+          rows: row..<min(g.outputHeight, row + rowStep), panels: panels, tiles,
+          gradients: tiles + depth * Self.rowsPerBlock, accumulate: accumulate, into: sum)
+        accumulate = true
+      }
+    }
+    withExtendedLifetime(buffer) {}
+  }
+
+  private func addBlock(
+    images: Range<Int>, rows: Range<Int>, panels: Range<Int>, _ tiles: UnsafeMutablePointer<Float>,
+    gradients: UnsafeMutablePointer<Float>, accumulate: Bool, into sum: UnsafeMutablePointer<Float>
+  ) {
+    let width = cpu.kernels.panelWidth
+    let perImage = rows.count * g.outputWidth
+    let depth = images.count * perImage
+    let first = (images.lowerBound * g.outputHeight + rows.lowerBound) * g.outputWidth
+    let column = panels.lowerBound * width
+    cpu.kernels.pack(
+      dy + first * g.k + column, g.k, depth, min(g.k - column, panels.count * width), gradients)
+    let sources = images.map { image in
+      PaddedRows(of: x + image * g.h * g.w * g.c, g, outputRows: rows, on: cpu)
+    }
+    let count = g.r * g.s * g.c
+    for start in stride(from: 0, to: count, by: Self.rowsPerBlock) {
+      let height = min(Self.rowsPerBlock, count - start)
+      for (i, source) in sources.enumerated() {
+        cpu.kernels.gatherTiles(
+          source.row(rows.lowerBound * g.stride), start, height, g.s * g.c, source.rowStride, rows.count,
+          g.stride * source.rowStride, g.outputWidth, g.stride * g.c, tiles, depth, i * perImage)
+      }
+      for panel in panels {
+        cpu.kernels.productByColumns(
+          1, 0, 0, 0, height, 1, depth, tiles, 0, 0,
+          gradients + (panel - panels.lowerBound) * depth * width, sum + start * columns + panel * width,
+          columns, accumulate, nil, false, nil, false)
+      }
+    }
+    withExtendedLifetime(sources) {}
+  }
+}
