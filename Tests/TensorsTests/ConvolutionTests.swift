@@ -33,6 +33,7 @@ let convolutionCases: [ConvolutionGeometry] = {
     geometry(2, 15, 14, 32, 16, 1, 1, 2, 0), geometry(2, 14, 13, 18, 9, 5, 4, 3, 2),
     geometry(1, 9, 12, 16, 16, 2, 2, 3, 0), geometry(1, 19, 19, 16, 8, 7, 7, 2, 3),
     geometry(1, 4, 4, 96, 160, 3, 3, 1, 1), geometry(9, 7, 6, 160, 130, 3, 3, 1, 2),
+    geometry(37, 6, 5, 20, 280, 1, 1, 1, 0), geometry(19, 8, 6, 16, 24, 3, 3, 2, 1),
   ]
   return isUnderOclgrind ? small : small + large
 }()
@@ -59,6 +60,22 @@ let convolutionCases: [ConvolutionGeometry] = {
         }
       }
     }
+  }
+
+  /// Results that are too large for the caches take another path to memory.
+  @Test(.enabled(if: !isUnderOclgrind, "too many pixels for the simulator"), arguments: devicesUnderTest)
+  func largeResultsAreThoseOfTheirParts(device: Device) throws {
+    var random = Seeded(5)
+    let (images, size) = (20, 58 * 58 * 3)
+    let x = random.floats(images * size)
+    let w = try Tensor(random.floats(9 * 3 * 64), shape: [3, 3, 3, 64], on: device)
+    let bias = try Tensor(random.floats(64), shape: [64], on: device)
+    func convolved(_ range: Range<Int>) throws -> [Float] {
+      let values = Array(x[range.lowerBound * size..<range.upperBound * size])
+      let part = try Tensor(values, shape: [range.count, 58, 58, 3], on: device)
+      return try conv2d(part, w, bias: bias, padding: 1, activation: .relu).floats()
+    }
+    #expect(try convolved(0..<images) == convolved(0..<11) + convolved(11..<images))
   }
 
   @Test(arguments: devicesUnderTest, convolutionCases)
