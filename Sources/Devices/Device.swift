@@ -18,7 +18,8 @@ public enum Device: Sendable, Equatable, CustomStringConvertible {
   /// Short name for messages and tests, such as `cpu avx512` or `opencl:0 NVIDIA H100`.
   public var description: String {
     switch self {
-    case .cpu(let cpu): "cpu \(cpu.instructionSet.rawValue)"
+    case .cpu(let cpu):
+      "cpu \(cpu.instructionSet.rawValue)" + (cpu.precision == .fp32 ? "" : " \(cpu.precision.rawValue)")
     case .openCL(let device):
       "opencl:\(device.info.index) \(device.info.name) (\(device.kernelShape) kernels)"
     }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Extents of a product; 1, 2, primes, and each tile's extent minus one, itself and plus one (rows 6, 12, 14;
-/// panels 8, 16, 32; depth blocks 256 and 512).
+/// panels 8, 16, 32; depth blocks 320 and 512).
 struct ProductCase: CustomTestStringConvertible {
   let m, n, k: Int
   var testDescription: String { "\(m)x\(n)x\(k)" }
@@ -15,7 +15,7 @@ struct ProductCase: CustomTestStringConvertible {
       (11, 31, 15), (14, 16, 31), (15, 17, 33), (37, 41, 43), (25, 65, 9),
     ]
     let large =
-      isUnderOclgrind ? [] : [(97, 129, 513), (30, 40, 257), (128, 200, 1024), (64, 64, 511), (200, 300, 1)]
+      isUnderOclgrind ? [] : [(97, 129, 513), (30, 40, 321), (128, 200, 1024), (64, 64, 511), (200, 300, 1)]
     return (fixed + large).map { ProductCase(m: $0.0, n: $0.1, k: $0.2) }
   }()
 }

@@ -11,6 +11,8 @@ public final class CPU: @unchecked Sendable {
 
   /// The instruction set in use.
   public let instructionSet: InstructionSet
+  /// What products and convolutions round their operands to.
+  public let precision: Precision
   package let kernels: MicroKernels
   package let memory = BufferPool<HostBlock>()
   private let pool: OpaquePointer
@@ -19,9 +21,12 @@ public final class CPU: @unchecked Sendable {
   /// - Parameters:
   ///   - threads: how many threads work, the caller included; by default all that this process may use.
   ///   - instructionSet: by default the newest one available.
+  ///   - precision: of the operands of products and convolutions.
   /// - Throws: `.usage` for a thread count below 1, `.deviceUnavailable` for an instruction set that this
   ///   processor or this build lacks.
-  public init(threads: Int? = nil, instructionSet: InstructionSet? = nil) throws {
+  public init(
+    threads: Int? = nil, instructionSet: InstructionSet? = nil, precision: Precision = .fp32
+  ) throws {
     let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
     guard (1...1024).contains(threads) else {
       throw TemperError(.usage, field: "threads", "is \(threads)", remedy: "Choose 1 to 1024 threads.")
@@ -37,6 +42,7 @@ public final class CPU: @unchecked Sendable {
       throw TemperError(.deviceUnavailable, field: "threads", "could not be started")
     }
     self.instructionSet = chosen
+    self.precision = precision
     self.kernels = MicroKernels(chosen)
     self.pool = pool
   }

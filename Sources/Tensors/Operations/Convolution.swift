@@ -38,19 +38,21 @@ package struct Convolution: Operation {
 
   package func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let epilogue = Epilogue(bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: relu)
-    let (x, y) = (inputs[0].pointer, outputs[0].pointer)
+    let (images, weights) = (cpu.operand(inputs[0]), cpu.operand(inputs[1]))
+    let (x, y) = (images.pointer, outputs[0].pointer)
     if geometry.isPointwise {
       let packed = PackedMatrix.of(
-        inputs[1], key: "pointwise", depth: geometry.c, columns: geometry.k, rowStride: geometry.k,
+        weights, key: "pointwise", depth: geometry.c, columns: geometry.k, rowStride: geometry.k,
         transposed: false, on: cpu)
       cpu.multiply(
         LeftMatrix(pointer: x, stride: geometry.c, transposed: false), packed,
         rows: geometry.n * geometry.h * geometry.w, into: y, epilogue: epilogue)
     } else if cpu.usesWinograd(geometry) {
-      cpu.convolveWinograd(geometry, x, .of(inputs[1], rotated: false, on: cpu), into: y, epilogue)
+      cpu.convolveWinograd(geometry, x, .of(weights, rotated: false, on: cpu), into: y, epilogue)
     } else {
-      cpu.convolve(geometry, x, .forward(inputs[1], on: cpu), into: y, epilogue: epilogue)
+      cpu.convolve(geometry, x, .forward(weights, on: cpu), into: y, epilogue: epilogue)
     }
+    withExtendedLifetime(images) {}
   }
 
   package func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
@@ -72,9 +74,11 @@ extension Convolution {
     }
 
     func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      let (dy, weights) = (cpu.operand(inputs[0]), cpu.operand(inputs[1]))
       try cpu.convolveInputGradient(
-        geometry, inputs[0].pointer, inputs[1], into: outputs[0].pointer,
+        geometry, dy.pointer, weights, into: outputs[0].pointer,
         mask: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil)
+      withExtendedLifetime(dy) {}
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
@@ -93,7 +97,9 @@ extension Convolution {
     }
 
     func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      cpu.convolveWeightGradient(geometry, inputs[0].pointer, inputs[1].pointer, into: outputs[0].pointer)
+      let (x, dy) = (cpu.operand(inputs[0]), cpu.operand(inputs[1]))
+      cpu.convolveWeightGradient(geometry, x.pointer, dy.pointer, into: outputs[0].pointer)
+      withExtendedLifetime((x, dy)) {}
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {

@@ -79,7 +79,7 @@ struct MatMul: Operation {
 
   func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (m, n, k) = extents(inputs)
-    let (a, b) = (inputs[0], inputs[1])
+    let (a, b) = (cpu.operand(inputs[0]), cpu.operand(inputs[1]))
     let packed = PackedMatrix.of(
       b, key: "matmul \(transposeB)", depth: k, columns: n, rowStride: b.shape[1], transposed: transposeB,
       on: cpu)
@@ -89,6 +89,7 @@ struct MatMul: Operation {
     cpu.multiply(
       LeftMatrix(pointer: a.pointer, stride: a.shape[1], transposed: transposeA), packed, rows: m,
       into: outputs[0].pointer, epilogue: epilogue)
+    withExtendedLifetime(a) {}
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {

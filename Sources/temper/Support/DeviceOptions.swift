@@ -1,5 +1,6 @@
 import ArgumentParser
 import Devices
+import FileFormats
 
 /// Where a command runs.
 struct DeviceOptions: ParsableArguments {
@@ -14,18 +15,30 @@ struct DeviceOptions: ParsableArguments {
   @Option(help: "Threads of the CPU path (default: every core).")
   var threads: Int?
 
+  @Option(help: "Operands of products and convolutions: fp32, or bf16 (CPU path; sums stay float32).")
+  var precision = Precision.fp32
+
   /// The device, after saying once which it is and why.
   func open() throws -> Device {
-    if let threads, name.lowercased() == "cpu" || name.lowercased() == "auto" {
-      let choice = try DeviceChoice(name, requireGPU: requireGPU)
-      if case .cpu(let cpu) = choice.device {
-        let device = Device.cpu(try CPU(threads: threads, instructionSet: cpu.instructionSet))
-        Console.note("device: \(device), \(threads) threads (\(choice.reason))")
-        return device
-      }
-    }
     let choice = try DeviceChoice(name, requireGPU: requireGPU)
-    Console.note("device: \(choice.device) (\(choice.reason))")
-    return choice.device
+    guard case .cpu(let cpu) = choice.device else {
+      if precision != .fp32 {
+        throw TemperError(
+          .usage, field: "--precision \(precision.rawValue)", "is not available on \(choice.device)",
+          remedy: "Choose --precision fp32 or --device cpu.")
+      }
+      Console.note("device: \(choice.device) (\(choice.reason))")
+      return choice.device
+    }
+    guard threads != nil || precision != .fp32 else {
+      Console.note("device: \(choice.device) (\(choice.reason))")
+      return choice.device
+    }
+    let device = Device.cpu(
+      try CPU(threads: threads ?? cpu.threads, instructionSet: cpu.instructionSet, precision: precision))
+    Console.note("device: \(device), \(threads ?? cpu.threads) threads (\(choice.reason))")
+    return device
   }
 }
+
+extension Precision: ExpressibleByArgument {}

@@ -1,0 +1,10 @@
+/// The precision of the operands of matrix products and convolutions. Sums, parameters, optimizer state and
+/// everything else are `float32` in any case.
+public enum Precision: String, CaseIterable, Sendable {
+  /// Operands as they are.
+  case fp32
+  /// Operands rounded to bfloat16 (8 bits of exponent, 7 of fraction), to nearest, ties to even. Products of two
+  /// such numbers are exact in `float32`, in which they are added. Its range is that of `float32`: losses need no
+  /// scaling.
+  case bf16
+}
