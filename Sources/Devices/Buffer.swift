@@ -4,8 +4,9 @@ import COpenCL
 /// last reference; the queue is in order, so that work already queued may still use it.
 public final class Buffer {
   enum Storage {
-    case host(HostBlock)
-    case openCL(cl_mem)
+    /// With the size of the pool's block.
+    case host(HostBlock, Int)
+    case openCL(cl_mem, Int)
     case view(Buffer, host: UnsafeMutableRawPointer?, openCL: cl_mem?)
   }
 
@@ -14,9 +15,10 @@ public final class Buffer {
   /// Usable bytes.
   public let byteCount: Int
   let storage: Storage
-  /// Rises whenever a long-lived buffer (a parameter) changes; see ``derived(_:make:)``.
+  /// Rises whenever a long-lived buffer (a parameter) changes.
   package private(set) var version = 0
-  private var cache: [String: (version: Int, buffer: Buffer)] = [:]
+  /// Derived forms since the last change; see ``derived(_:make:)``.
+  private var cache: [String: Buffer] = [:]
   /// Whether derived forms are worth keeping: true for parameters, false for activations.
   package var keepsDerivedForms = false
 
@@ -28,10 +30,10 @@ public final class Buffer {
 
   deinit {
     switch storage {
-    case .host(let block):
-      if case .cpu(let cpu) = device { cpu.memory.give(block, BufferPool<HostBlock>.sizeClass(byteCount)) }
-    case .openCL(let memory):
-      if case .openCL(let device) = device { device.recycle(memory, byteCount: byteCount) }
+    case .host(let block, let size):
+      if case .cpu(let cpu) = device { cpu.memory.give(block, size) }
+    case .openCL(let memory, let size):
+      if case .openCL(let device) = device { device.recycle(memory, size) }
     case .view(_, _, let memory):
       if let memory, case .openCL(let device) = device { device.release(memory) }
     }
@@ -40,7 +42,7 @@ public final class Buffer {
   /// The memory's address; only for buffers of the CPU.
   package var address: UnsafeMutableRawPointer {
     switch storage {
-    case .host(let block): block.address
+    case .host(let block, _): block.address
     case .view(_, let host?, _): host
     default: preconditionFailure("a buffer of an OpenCL device has no address")
     }
@@ -48,7 +50,7 @@ public final class Buffer {
 
   package var memory: cl_mem {
     switch storage {
-    case .openCL(let memory): memory
+    case .openCL(let memory, _): memory
     case .view(_, _, let memory?): memory
     default: preconditionFailure("a buffer of the CPU is not OpenCL memory")
     }
@@ -69,25 +71,27 @@ public final class Buffer {
     }
   }
 
-  /// Marks the content as changed, so that derived forms are made anew.
-  package func markChanged() { version += 1 }
+  /// Marks the content as changed: derived forms are forgotten, and made anew when they are needed.
+  package func markChanged() {
+    version += 1
+    cache = [:]
+  }
 
   /// Another form of this buffer's content, such as packed weights. For parameters it is made once per version
   /// and shared by all steps of an attack.
   package func derived(_ key: String, make: () throws -> Buffer) rethrows -> Buffer {
     guard keepsDerivedForms else { return try make() }
-    if let kept = cache[key], kept.version == version { return kept.buffer }
+    if let kept = cache[key] { return kept }
     let made = try make()
-    cache[key] = (version, made)
+    cache[key] = made
     return made
   }
 }
 
 extension CPU {
   package func makeBuffer(byteCount: Int) -> Buffer {
-    let size = BufferPool<HostBlock>.sizeClass(byteCount)
+    let (block, size) = memory.take(byteCount)
     return Buffer(
-      device: .cpu(self), byteCount: byteCount,
-      storage: .host(memory.take(size) ?? HostBlock(byteCount: size)))
+      device: .cpu(self), byteCount: byteCount, storage: .host(block ?? HostBlock(byteCount: size), size))
   }
 }

@@ -64,6 +64,20 @@ public enum Device: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// Memory of this device's buffers.
+  public var memoryUse: MemoryUse {
+    switch self {
+    case .cpu(let cpu): cpu.memory.use
+    case .openCL(let device): device.memoryUse
+    }
+  }
+
+  /// What products and convolutions round their operands to.
+  public var precision: Precision {
+    if case .cpu(let cpu) = self { return cpu.precision }
+    return .fp32
+  }
+
   /// Waits until all queued work is done.
   /// - Throws: `.deviceUnavailable` if any of it failed.
   public func synchronize() throws {

@@ -9,7 +9,7 @@ import Training
 
 /// A whole training run from its configuration alone: data, network, objective, run folder.
 public struct Run {
-  /// Every setting.
+  /// Every setting; its precision is the device's.
   public let configuration: TrainingConfiguration
   /// Where it is kept.
   public let folder: RunFolder
@@ -19,6 +19,8 @@ public struct Run {
   /// Prepares a run; nothing is read or written yet.
   public init(_ configuration: TrainingConfiguration, folder: RunFolder, dataFolder: String?, device: Device)
   {
+    var configuration = configuration
+    configuration.precision = device.precision == .fp32 ? nil : device.precision.rawValue
     self.configuration = configuration
     self.folder = folder
     self.dataFolder = dataFolder

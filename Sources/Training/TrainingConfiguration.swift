@@ -82,6 +82,8 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
   public var seed: UInt64 = 0
   /// Training images used, or nil for all.
   public var limit: Int?
+  /// What products and convolutions round their operands to, such as `bf16`; nil is fp32.
+  public var precision: String?
   /// Where a student's targets come from; distillation only.
   public var distillation: Distillation?
 
@@ -91,7 +93,7 @@ public struct TrainingConfiguration: Codable, Sendable, Equatable {
   enum CodingKeys: String, CodingKey {
     case data, model, method, norm, epsilon, steps, epochs, optimizer, momentum, nesterov, schedule,
       augmentation
-    case seed, limit, distillation
+    case seed, limit, precision, distillation
     case widthMultiplier = "width_multiplier"
     case stepSize = "step_size"
     case batchSize = "batch_size"

@@ -70,6 +70,24 @@ import Testing
     }
   }
 
+  @Test func freeBlocksServeNearbySizes() throws {
+    let cpu = try CPU(threads: 1)
+    var first: Buffer? = cpu.makeBuffer(byteCount: 1_000_000)
+    let address = first!.address
+    #expect(cpu.memory.use.allocations == 1)
+    #expect(cpu.memory.use.used >= 1_000_000 && cpu.memory.use.used == cpu.memory.use.peak)
+    first = nil
+    #expect(cpu.memory.use.used == 0 && cpu.memory.use.held >= 1_000_000)
+    var second: Buffer? = cpu.makeBuffer(byteCount: 600_000)  // takes the larger block
+    #expect(second!.address == address && cpu.memory.use.allocations == 1)
+    second = nil
+    #expect(cpu.memory.use.used == 0)
+    let third = cpu.makeBuffer(byteCount: 400_000)  // would waste more than half of it
+    #expect(third.address != address && cpu.memory.use.allocations == 2)
+    let fourth = cpu.makeBuffer(byteCount: 1_000_000)
+    #expect(fourth.address == address && cpu.memory.use.allocations == 2)
+  }
+
   @Test func sizeClassesWasteAtMostAnEighth() {
     for size in [1, 256, 257, 1000, 4096, 4097, 123_456, 1 << 20, (1 << 20) + 1] {
       let rounded = BufferPool<HostBlock>.sizeClass(size)

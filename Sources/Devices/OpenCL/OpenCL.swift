@@ -17,6 +17,7 @@ public final class OpenCL: @unchecked Sendable {
   let context: cl_context
   let queue: cl_command_queue
   private let memory = BufferPool<cl_mem>()
+  var memoryUse: MemoryUse { memory.use }
   private var programs: ProgramLibrary
   /// Guards the queue's use from several threads: setting arguments and launching are two calls.
   private let lock = NSRecursiveLock()
@@ -79,12 +80,12 @@ public final class OpenCL: @unchecked Sendable {
   // MARK: Memory
 
   package func makeBuffer(byteCount: Int) throws -> Buffer {
-    let size = BufferPool<cl_mem>.sizeClass(byteCount)
-    return Buffer(device: .openCL(self), byteCount: byteCount, storage: .openCL(try allocate(size)))
+    let (block, size) = memory.take(byteCount)
+    return Buffer(
+      device: .openCL(self), byteCount: byteCount, storage: .openCL(try block ?? allocate(size), size))
   }
 
   private func allocate(_ size: Int) throws -> cl_mem {
-    if let block = memory.take(size) { return block }
     var status: cl_int = 0
     if let block = api.clCreateBuffer(context, cl_mem_flags(CL_MEM_READ_WRITE), size, nil, &status) {
       return block
@@ -100,9 +101,7 @@ public final class OpenCL: @unchecked Sendable {
       remedy: "Choose a smaller --batch-size.")
   }
 
-  func recycle(_ block: cl_mem, byteCount: Int) {
-    memory.give(block, BufferPool<cl_mem>.sizeClass(byteCount))
-  }
+  func recycle(_ block: cl_mem, _ size: Int) { memory.give(block, size) }
 
   func release(_ block: cl_mem) { _ = api.clReleaseMemObject(block) }
 

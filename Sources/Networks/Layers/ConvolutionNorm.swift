@@ -25,6 +25,8 @@ final class ConvolutionNorm {
     running = try RunningStatistics(channels: weight.spec.shape[3], on: store.device)
     zero = try Tensor(repeating: 0, shape: [weight.spec.shape[3]], on: store.device)
     normName = norm
+    // Packed forms of the weights themselves are used once per update; what an attack repeats are the folded ones'.
+    weight.tensor.buffer.keepsDerivedForms = false
     (self.stride, self.padding) = (stride, padding)
   }
 
@@ -55,6 +57,7 @@ final class ConvolutionNorm {
         x, weight, bias: bias, stride: stride, padding: padding, activation: isLast ? activation : .identity)
       return try residual.map { try add(y, $0, activation: activation) } ?? y
     }
+    folded = nil  // a step of training follows: its memory is for the convolution's own forms
     let y = try conv2d(x, weight.value, stride: stride, padding: padding)
     return try batchNorm(
       y, scale: scale.value, shift: shift.value, running: running,

@@ -34,6 +34,7 @@ struct BenchTrainingCommand: ParsableCommand {
   @Option(help: "standard, pgd, distill or inference.") var method = Method.standard
   @Option(parsing: .unconditional, help: "Steps of the attack.") var steps = 7
   @Option(parsing: .unconditional, help: "Seconds to measure after the warm-up.") var seconds = 5.0
+  @Flag(help: "Also report the memory of the device's buffers.") var memory = false
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var devices: DeviceOptions
 
@@ -49,17 +50,29 @@ struct BenchTrainingCommand: ParsableCommand {
       model: model, height: extents.height, width: extents.width, channels: extents.channels, classes: 10,
       widthMultiplier: widthMultiplier)
     let step = try BenchStep(description, method, batchSize: batchSize, steps: steps, device)
-    let rates = try Throughput(seconds: seconds, warmUp: 2) {
+    func work() throws {
       try step.run()
       try device.synchronize()
     }
+    for _ in 0..<2 { try work() }
+    let before = device.memoryUse
+    let rates = try Throughput(seconds: seconds, warmUp: 0, work)
     let report = BenchTrainingReport(
-      rates, device: device.description, model: model, method: method.rawValue, batchSize: batchSize)
+      rates, device: device, model: model, method: method.rawValue, batchSize: batchSize,
+      memory: memory ? .init(before: before, after: device.memoryUse) : nil)
     if json { return try Console.json(report) }
     Console.result(
       String(
         format: "%@ %@, batch %d: %.1f images/s (p10 %.1f, p90 %.1f, %d steps)", model, method.rawValue,
         batchSize, report.imagesPerSecond, report.p10, report.p90, report.samples))
+    guard let memory = report.memory else { return }
+    Console.result(
+      String(
+        format:
+          "memory: %.1f MB in buffers at most, %.1f MB kept for them, %d allocations after the warm-up; "
+          + "%.1f MB resident at most", Double(memory.peak) / 1e6, Double(memory.held) / 1e6,
+        memory.allocations,
+        Double(report.peakMemory) / 1e6))
   }
 }
 
@@ -74,22 +87,43 @@ private struct BenchTrainingReport: Encodable {
   let model: String
   let method: String
   let batchSize: Int
+  let memory: Memory?
+
+  /// Memory of the device's buffers.
+  struct Memory: Encodable {
+    let peak: Int
+    let held: Int
+    let allocations: Int
+
+    enum CodingKeys: String, CodingKey {
+      case peak = "peak_buffer_bytes"
+      case held = "held_buffer_bytes"
+      case allocations = "allocations_after_warm_up"
+    }
+
+    init(before: MemoryUse, after: MemoryUse) {
+      (peak, held, allocations) = (after.peak, after.held, after.allocations - before.allocations)
+    }
+  }
 
   enum CodingKeys: String, CodingKey {
-    case p10, p90, samples, device, model, method
+    case p10, p90, samples, device, model, method, memory
     case imagesPerSecond = "images_per_second"
     case peakMemory = "peak_memory_bytes"
     case batchSize = "batch_size"
   }
 
-  init(_ steps: Throughput, device: String, model: String, method: String, batchSize: Int) {
+  init(
+    _ steps: Throughput, device: Device, model: String, method: String, batchSize: Int, memory: Memory?
+  ) {
     let images = Double(batchSize)
     (imagesPerSecond, samples) = (images * steps.rate(0.5), steps.samples)
     (p10, p90) = (images * steps.rate(0.1), images * steps.rate(0.9))
     var usage = rusage()
     getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
     peakMemory = usage.ru_maxrss * 1024
-    (self.device, self.model, self.method, self.batchSize) = (device, model, method, batchSize)
+    (self.device, self.model, self.method) = (device.description, model, method)
+    (self.batchSize, self.memory) = (batchSize, memory)
   }
 }
 
