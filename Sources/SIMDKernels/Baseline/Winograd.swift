@@ -5,6 +5,8 @@
 // The interpolation points are 0, +-5/8, +-3/2 and infinity: 4 to 7 times less rounding error than 0, +-1, +-2
 // at the same cost. Every function works on vectors of channels; `scratch` holds 36 vectors.
 
+internal import CSIMD
+
 private typealias Six = (Vector, Vector, Vector, Vector, Vector, Vector)
 private typealias Four = (Vector, Vector, Vector, Vector)
 private typealias Three = (Vector, Vector, Vector)
@@ -94,6 +96,7 @@ public func kernelWinogradInput(
   _ x: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ channels: Int,
   _ v: UnsafeMutablePointer<Float>, _ pointStride: Int, _ scratch: UnsafeMutablePointer<Float>
 ) {
+  prefetchPixels(x + 6 * pixelStride, rowStride, rows: 6, 4 * pixelStride)
   forVectors(channels) { c in
     for i in 0..<6 { put(input(six(x + c + i * rowStride, pixelStride)), scratch + i * width, 6 * width) }
     for j in 0..<6 {
@@ -116,6 +119,8 @@ public func kernelWinogradOutput(
   _ relu: Bool, _ mask: UnsafePointer<Float>?, _ scratch: UnsafeMutablePointer<Float>
 ) {
   let floor = Vector(repeating: relu ? 0 : -.infinity)
+  if let mask { prefetchPanels(mask + 4 * pixelStride, rowStride, pixelStride) }
+  prefetchPanels(y + 4 * pixelStride, rowStride, pixelStride)
   var c = 0
   while c < channels {
     for j in 0..<6 {
@@ -128,18 +133,24 @@ public func kernelWinogradOutput(
     }
     let b = load(bias + c)
     for i in 0..<rows {
-      let r = rectified(output(six(scratch + i * 6 * width, width)), b, floor)
+      let r = output(six(scratch + i * 6 * width, width))
       let at = i * rowStride + c
       if c + width <= channels {
-        storeRow(y + at, pixelStride, columns, r, mask == nil ? nil : mask! + at)
-      } else {
-        let aside = scratch + 24 * width
-        storeRow(aside, width, 4, r, nil)
-        for j in 0..<columns {
-          for k in 0..<(channels - c) {
-            let pixel = at + j * pixelStride + k
-            y[pixel] = mask == nil || mask![pixel] > 0 ? aside[j * width + k] : 0
-          }
+        put(rectified(r.0 + b, floor), y, mask, at)
+        if columns > 1 { put(rectified(r.1 + b, floor), y, mask, at + pixelStride) }
+        if columns > 2 { put(rectified(r.2 + b, floor), y, mask, at + 2 * pixelStride) }
+        if columns > 3 { put(rectified(r.3 + b, floor), y, mask, at + 3 * pixelStride) }
+        continue
+      }
+      let aside = scratch + 24 * width
+      store(aside, rectified(r.0 + b, floor))
+      store(aside + width, rectified(r.1 + b, floor))
+      store(aside + 2 * width, rectified(r.2 + b, floor))
+      store(aside + 3 * width, rectified(r.3 + b, floor))
+      for j in 0..<columns {
+        for k in 0..<(channels - c) {
+          let pixel = at + j * pixelStride + k
+          y[pixel] = mask == nil || mask![pixel] > 0 ? aside[j * width + k] : 0
         }
       }
     }
@@ -147,32 +158,40 @@ public func kernelWinogradOutput(
   }
 }
 
-/// max(r + bias, floor)
+/// max(r, floor)
 @inline(__always)
-private func rectified(_ r: Four, _ bias: Vector, _ floor: Vector) -> Four {
-  let (r0, r1, r2, r3) = (r.0 + bias, r.1 + bias, r.2 + bias, r.3 + bias)
-  return (
-    r0.replacing(with: floor, where: r0 .< floor), r1.replacing(with: floor, where: r1 .< floor),
-    r2.replacing(with: floor, where: r2 .< floor), r3.replacing(with: floor, where: r3 .< floor)
-  )
+private func rectified(_ r: Vector, _ floor: Vector) -> Vector { r.replacing(with: floor, where: r .< floor) }
+
+/// Stores a pixel, masked.
+@inline(__always)
+private func put(
+  _ v: Vector, _ y: UnsafeMutablePointer<Float>, _ mask: UnsafePointer<Float>?, _ at: Int
+) {
+  if let mask {
+    store(y + at, masked(v, load(mask + at)))
+  } else {
+    store(y + at, v)
+  }
 }
 
-/// The first `columns` of four pixels, masked.
+/// Asks for `count` floats of each row: what the next tile to the right reads.
 @inline(__always)
-private func storeRow(
-  _ y: UnsafeMutablePointer<Float>, _ step: Int, _ columns: Int, _ r: Four, _ mask: UnsafePointer<Float>?
-) {
-  var r = r
-  if let mask {
-    r.0 = masked(r.0, load(mask))
-    if columns > 1 { r.1 = masked(r.1, load(mask + step)) }
-    if columns > 2 { r.2 = masked(r.2, load(mask + 2 * step)) }
-    if columns > 3 { r.3 = masked(r.3, load(mask + 3 * step)) }
+private func prefetchPixels(_ x: UnsafePointer<Float>, _ rowStride: Int, rows: Int, _ count: Int) {
+  for i in 0..<rows {
+    var at = 0
+    while at < count {
+      prefetch_near(x + i * rowStride + at)
+      at += 16
+    }
   }
-  store(y, r.0)
-  if columns > 1 { store(y + step, r.1) }
-  if columns > 2 { store(y + 2 * step, r.2) }
-  if columns > 3 { store(y + 3 * step, r.3) }
+}
+
+/// Asks for the first cache line of a panel of the 4x4 pixels from y on.
+@inline(__always)
+private func prefetchPanels(_ y: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int) {
+  for i in 0..<4 {
+    for j in 0..<4 { prefetch_near(y + i * rowStride + j * pixelStride) }
+  }
 }
 
 /// One 4x4 tile of a panel of an output's gradient; point (i, j) goes to d + (6 i + j) * pointStride.

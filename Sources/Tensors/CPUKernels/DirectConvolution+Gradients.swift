@@ -42,25 +42,22 @@ extension CPU {
       weights, key: "scatter", depth: g.k, columns: taps, rowStride: g.k, transposed: true, on: self
     ).wholePanels
     let rowStride = packed.columns
-    // A few images at a time, so that their products stay in the cache and memory stays small.
-    let group = max(1, min(g.n, threads * max(1, 1_000_000 / max(1, pixels * rowStride))))
-    let buffer = makeBuffer(byteCount: max(1, group * pixels * rowStride) * 4)
-    let products = buffer.address.assumingMemoryBound(to: Float.self)
-    var first = 0
-    while first < g.n {
-      let count = min(group, g.n - first)
-      multiply(
-        LeftMatrix(pointer: dy + first * pixels * g.k, stride: g.k, transposed: false), packed,
-        rows: count * pixels, into: products)
-      parallel(count) { image in
-        let (size, target) = (g.h * g.w * g.c, dx + (first + image) * g.h * g.w * g.c)
-        scatter(g, products + image * pixels * rowStride, rowStride, into: target)
-        guard let mask else { return }
-        for i in 0..<size where !(mask[(first + image) * size + i] > 0) { target[i] = 0 }
+    let left = LeftMatrix(pointer: dy, stride: g.k, transposed: false)
+    let tile = TileProduct(self)
+    // An image at a time, so that its products stay in the second-level cache.
+    parallel(g.n) { image in
+      let buffer = makeBuffer(byteCount: max(1, pixels * rowStride) * 4)
+      let products = buffer.address.assumingMemoryBound(to: Float.self)
+      multiplyBlock(
+        tile, left, packed, rows: image * pixels..<(image + 1) * pixels, panels: 0..<packed.panels,
+        into: products - image * pixels * rowStride, epilogue: Epilogue())
+      let (size, target) = (g.h * g.w * g.c, dx + image * g.h * g.w * g.c)
+      scatter(g, products, rowStride, into: target)
+      if let mask {
+        for i in 0..<size where !(mask[image * size + i] > 0) { target[i] = 0 }
       }
-      first += count
+      withExtendedLifetime(buffer) {}
     }
-    withExtendedLifetime(buffer) {}
   }
 
   /// Adds the products (output pixels x R * S * C) of one image to the input pixels they came from.

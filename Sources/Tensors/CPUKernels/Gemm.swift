@@ -66,7 +66,8 @@ extension CPU {
     return ranges
   }
 
-  private func multiplyBlock(
+  /// The part of ``multiply(_:_:rows:into:epilogue:)`` for some rows and panels.
+  func multiplyBlock(
     _ tile: TileProduct, _ a: LeftMatrix, _ b: PackedMatrix, rows: Range<Int>, panels: Range<Int>,
     into c: UnsafeMutablePointer<Float>, epilogue: Epilogue
   ) {

@@ -9,8 +9,17 @@ package enum ConvolutionAlgorithm: String, CaseIterable, Sendable {
   case winograd
 
   /// Overrules the rule where the algorithm can be run at all; by default what `TEMPER_CONVOLUTION` says.
-  @TaskLocal package static var forced = ProcessInfo.processInfo.environment["TEMPER_CONVOLUTION"]
-    .flatMap(ConvolutionAlgorithm.init)
+  @TaskLocal package static var forced = wished(ProcessInfo.processInfo.environment["TEMPER_CONVOLUTION"])
+
+  /// The algorithm of a name; one that does not exist is reported on stderr and ignored.
+  private static func wished(_ name: String?) -> Self? {
+    guard let name else { return nil }
+    if let algorithm = Self(rawValue: name) { return algorithm }
+    let choices = allCases.map(\.rawValue).joined(separator: " or ")
+    let message = "temper: TEMPER_CONVOLUTION: is \"\(name)\". Choose \(choices). Using the default.\n"
+    FileHandle.standardError.write(Data(message.utf8))
+    return nil
+  }
 }
 
 /// The 4x4 tiles that cover the output of a 3x3 convolution with stride 1; those at the lower and right edge may

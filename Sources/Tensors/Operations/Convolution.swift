@@ -117,11 +117,11 @@ extension Convolution {
   /// One direction without a tape; for benchmarks.
   package static func run(
     _ direction: Direction, _ geometry: ConvolutionGeometry, _ x: Tensor, _ weight: Tensor, _ dy: Tensor
-  ) throws {
+  ) throws -> Tensor {
     switch direction {
-    case .forward: _ = try Convolution(geometry: geometry)(x, weight)
-    case .inputGradient: _ = try InputGradient(geometry: geometry)(dy, weight)
-    case .weightGradient: _ = try WeightGradient(geometry: geometry)(x, dy)
+    case .forward: try Convolution(geometry: geometry)(x, weight)
+    case .inputGradient: try InputGradient(geometry: geometry)(dy, weight)
+    case .weightGradient: try WeightGradient(geometry: geometry)(x, dy)
     }
   }
 

@@ -16,10 +16,12 @@ struct BenchOperationsCommand: ParsableCommand {
       EXAMPLES
         temper bench operations --device cpu
         temper bench operations --device cpu --filter conv --json
+        TEMPER_CONVOLUTION=direct temper bench operations --device cpu --filter conv --accuracy --seconds 0
       """)
 
   @Option(help: "Only operations whose name contains this.") var filter: String?
   @Option(parsing: .unconditional, help: "Seconds to measure each operation.") var seconds = 0.5
+  @Flag(help: "Also measure the largest error of convolutions against sums in float64.") var accuracy = false
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var devices: DeviceOptions
 
@@ -37,7 +39,12 @@ struct BenchOperationsCommand: ParsableCommand {
         try work()
         try device.synchronize()
       }
-      let row = Row(benchmark, measured, limits)
+      let error =
+        try accuracy
+        ? benchmark.convolution.map {
+          try ConvolutionError($0.geometry).largest($0.direction, on: device)
+        } : nil
+      let row = Row(benchmark, measured, limits, error: error)
       rows.append(row)
       if !json { Console.result(row.text) }
     }
@@ -58,15 +65,19 @@ struct BenchOperationsCommand: ParsableCommand {
     let shareOfPeak: Double?
     let shareOfBandwidth: Double?
     let samples: Int
+    let relativeError: Double?
 
     enum CodingKeys: String, CodingKey {
       case name, milliseconds, gflops, samples
+      case relativeError = "relative_error"
       case gigabytesPerSecond = "gigabytes_per_second"
       case shareOfPeak = "share_of_peak"
       case shareOfBandwidth = "share_of_bandwidth"
     }
 
-    init(_ benchmark: OperationBenchmark, _ measured: Throughput, _ limits: MachineLimits) {
+    init(
+      _ benchmark: OperationBenchmark, _ measured: Throughput, _ limits: MachineLimits, error: Double?
+    ) {
       name = benchmark.name
       let rate = measured.rate(0.5)
       milliseconds = 1000 / rate
@@ -75,6 +86,7 @@ struct BenchOperationsCommand: ParsableCommand {
       shareOfPeak = gflops.flatMap { value in limits.gflops.map { value / $0 } }
       shareOfBandwidth = gigabytesPerSecond.map { $0 / limits.gigabytesPerSecond }
       samples = measured.samples
+      relativeError = error
     }
 
     var text: String {
@@ -84,6 +96,7 @@ struct BenchOperationsCommand: ParsableCommand {
       if let gigabytesPerSecond { line += String(format: "%10.1f GB/s", gigabytesPerSecond) }
       if let shareOfPeak { line += String(format: "  %4.0f %% of peak", shareOfPeak * 100) }
       if let shareOfBandwidth { line += String(format: "  %4.0f %% of bandwidth", shareOfBandwidth * 100) }
+      if let relativeError { line += String(format: "  error %.1e", relativeError) }
       return line
     }
   }

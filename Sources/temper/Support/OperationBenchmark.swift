@@ -8,6 +8,8 @@ struct OperationBenchmark: Sendable {
   let flops: Int?
   /// Bytes that must be read and written, where they matter.
   let bytes: Int?
+  /// Of a convolution: what it is, for ``ConvolutionError``.
+  var convolution: (direction: Convolution.Direction, geometry: ConvolutionGeometry)?
   let prepare: @Sendable (Device) throws -> () throws -> Void
 
   static let all: [OperationBenchmark] =
@@ -39,12 +41,14 @@ struct OperationBenchmark: Sendable {
       images: [s.n, s.h, s.h, s.c], weights: [s.r, s.r, s.c, s.k], stride: s.stride, padding: s.padding)
     return Convolution.Direction.allCases.map { direction in
       let name = "conv \(direction.rawValue) \(s.n)x\(s.c)x\(s.h) \(s.r)x\(s.r)x\(s.k) stride \(s.stride)"
-      return OperationBenchmark(name: name, flops: g.operations, bytes: nil) { device in
+      return OperationBenchmark(
+        name: name, flops: g.operations, bytes: nil, convolution: (direction, g)
+      ) { device in
         let x = try random(g.imageShape, device)
         let dy = try random(g.outputShape, device)
         let weights = try random(g.weightShape, device)
         weights.buffer.keepsDerivedForms = true
-        return { try Convolution.run(direction, g, x, weights, dy) }
+        return { _ = try Convolution.run(direction, g, x, weights, dy) }
       }
     }
   }
