@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `demo` and `bench` from end to end on synthetic images.
+/// `demo` from end to end on synthetic images.
 @Suite(.enabled(if: !isUnderOclgrind)) struct DemoTests {
   @Test func theDemoResumesAndReports() throws {
     try withTemporaryFolder { folder in
@@ -29,16 +29,5 @@ import Testing
       let again = try temper(arguments)
       #expect(again.code == 0 && !again.messages.contains("epoch") && again.output == outcome.output)
     }
-  }
-
-  @Test func trainingThroughputIsMeasured() throws {
-    let report = try temper([
-      "bench", "training", "--device", "cpu", "--batch-size", "16", "--method", "pgd", "--steps", "1",
-      "--seconds", "0.1", "--json",
-    ]).json()
-    #expect((report["images_per_second"] as? Double ?? 0) > 0 && (report["samples"] as? Int ?? 0) >= 3)
-    #expect((report["p10"] as? Double ?? 0) <= (report["p90"] as? Double ?? 0))
-    #expect((report["peak_memory_bytes"] as? Int ?? 0) > 1 << 20)
-    try expectFailure(64, ["--batch-size"], ["bench", "training", "--batch-size", "0"])
   }
 }

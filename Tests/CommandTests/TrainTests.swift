@@ -49,6 +49,23 @@ import Testing
     }
   }
 
+  /// The precision is a setting of the run: it is kept with it, changes its weights, and cannot change on the way.
+  @Test func bfloat16IsKeptWithTheRun() throws {
+    try withTemporaryFolder { folder in
+      try writeDataset(to: folder)
+      #expect(try temper(training(folder, folder + "/full", [])).code == 0)
+      #expect(try temper(training(folder, folder + "/half", ["--precision", "bf16"])).code == 0)
+      let configuration = try String(contentsOfFile: folder + "/half/config.yaml", encoding: .utf8)
+      #expect(configuration.contains("precision: bf16"))
+      #expect(
+        try InputFile.read(folder + "/full/last.safetensors")
+          != InputFile.read(folder + "/half/last.safetensors"))
+      try expectFailure(64, ["other settings"], training(folder, folder + "/half", []))
+      try expectFailure(
+        64, ["--precision", "fp32"], training(folder, folder + "/third", ["--precision", "fp16"]))
+    }
+  }
+
   /// Ctrl-C saves the state and exits with 75; the same command ends where an uninterrupted one does.
   @Test(arguments: ["small-cnn", "resnet18"])
   func interruptedRunsResume(model: String) throws {

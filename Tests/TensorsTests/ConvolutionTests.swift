@@ -62,6 +62,39 @@ let convolutionCases: [ConvolutionGeometry] = {
     }
   }
 
+  /// One operation gives the bits of the two that it replaces, in both passes; pooled extents even and odd.
+  @Test(arguments: devicesUnderTest)
+  func pooledConvolutionIsConvolutionAndPool(device: Device) throws {
+    var random = Seeded(6)
+    for (n, h, w, c, k, padding) in [
+      (2, 6, 7, 16, 32, 0), (3, 13, 12, 20, 64, 1), (1, 5, 9, 32, 33, 0), (2, 4, 5, 3, 32, 0),
+    ] {
+      guard !isUnderOclgrind || n < 3 else { continue }
+      let x = try Tensor(random.floats(n * h * w * c), shape: [n, h, w, c], on: device)
+      let filters = try Tensor(random.floats(9 * c * k), shape: [3, 3, c, k], on: device)
+      let shift = try Tensor(random.floats(k), shape: [k], on: device)
+      func gradients(_ pooled: (Tensor, Tensor, Tensor) throws -> Tensor) throws -> [[Float]] {
+        let places = Places([x, filters, shift])
+        var y: [Float] = []
+        let (_, gradients) = try valueWithGradients(at: places.all) {
+          let result = try pooled(places.all[0].value, places.all[1].value, places.all[2].value)
+          y = try result.floats()
+          return try meanSquaredError(result, Tensor(repeating: 0.25, shape: result.shape, on: device))
+        }
+        return try [y] + gradients.map { try $0.floats() }
+      }
+      let apart = try gradients { x, w, bias in
+        try maxPool2d(conv2d(x, w, bias: bias, padding: padding, activation: .relu), size: 2)
+      }
+      let fused = try gradients { try conv2dMaxPooled($0, $1, bias: $2, padding: padding) }
+      for (part, (a, b)) in zip(["y", "dx", "dw", "db"], zip(fused, apart)) {
+        let differing = zip(a, b).filter { $0 != $1 }.count
+        #expect(a.count == b.count && differing == 0, "\(part): \(differing) of \(a.count)")
+      }
+      #expect(fused.allSatisfy { Set($0).count > 5 })
+    }
+  }
+
   /// Results that are too large for the caches take another path to memory.
   @Test(.enabled(if: !isUnderOclgrind, "too many pixels for the simulator"), arguments: devicesUnderTest)
   func largeResultsAreThoseOfTheirParts(device: Device) throws {

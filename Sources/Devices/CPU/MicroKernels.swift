@@ -54,6 +54,11 @@ package struct MicroKernels: Sendable {
       _ m: Values, _ pointStride: Int, _ y: Results, _ rowStride: Int, _ pixelStride: Int, _ rows: Int,
       _ columns: Int, _ channels: Int, _ bias: Values, _ relu: Bool, _ mask: Values?, _ scratch: Results
     ) -> Void
+  package typealias WinogradOutputPooled =
+    @Sendable (
+      _ m: Values, _ pointStride: Int, _ y: Results, _ winner: UnsafeMutablePointer<UInt8>, _ rowStride: Int,
+      _ pixelStride: Int, _ rows: Int, _ columns: Int, _ bias: Values, _ scratch: Results
+    ) -> Void
   package typealias WinogradOutputGradient =
     @Sendable (
       _ dy: Values, _ rowStride: Int, _ pixelStride: Int, _ d: Results, _ pointStride: Int,
@@ -98,6 +103,7 @@ package struct MicroKernels: Sendable {
   package let maxPoolGradient: MaxPoolGradient
   package let winogradInput: WinogradInput
   package let winogradOutput: WinogradOutput
+  package let winogradOutputPooled: WinogradOutputPooled
   package let winogradOutputGradient: WinogradOutputGradient
   package let winogradFilter: WinogradFilter
   package let winogradFilterGradient: WinogradFilter
@@ -124,6 +130,7 @@ package struct MicroKernels: Sendable {
         maxPoolGradient = KernelsAVX512.kernelMaxPoolGradient
         winogradInput = KernelsAVX512.kernelWinogradInput
         winogradOutput = KernelsAVX512.kernelWinogradOutput
+        winogradOutputPooled = KernelsAVX512.kernelWinogradOutputPooled
         winogradOutputGradient = KernelsAVX512.kernelWinogradOutputGradient
         winogradFilter = KernelsAVX512.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX512.kernelWinogradFilterGradient
@@ -146,6 +153,7 @@ package struct MicroKernels: Sendable {
         maxPoolGradient = KernelsAVX2.kernelMaxPoolGradient
         winogradInput = KernelsAVX2.kernelWinogradInput
         winogradOutput = KernelsAVX2.kernelWinogradOutput
+        winogradOutputPooled = KernelsAVX2.kernelWinogradOutputPooled
         winogradOutputGradient = KernelsAVX2.kernelWinogradOutputGradient
         winogradFilter = KernelsAVX2.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX2.kernelWinogradFilterGradient
@@ -169,6 +177,7 @@ package struct MicroKernels: Sendable {
       maxPoolGradient = KernelsBaseline.kernelMaxPoolGradient
       winogradInput = KernelsBaseline.kernelWinogradInput
       winogradOutput = KernelsBaseline.kernelWinogradOutput
+      winogradOutputPooled = KernelsBaseline.kernelWinogradOutputPooled
       winogradOutputGradient = KernelsBaseline.kernelWinogradOutputGradient
       winogradFilter = KernelsBaseline.kernelWinogradFilter
       winogradFilterGradient = KernelsBaseline.kernelWinogradFilterGradient

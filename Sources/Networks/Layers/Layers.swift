@@ -58,4 +58,10 @@ public struct Conv2D {
   public func callAsFunction(_ x: Tensor) throws -> Tensor {
     try conv2d(x, weight.value, bias: bias.value, activation: activation)
   }
+
+  /// The same with ReLU as its activation, then a max pool of 2 x 2: (N, H, W, C) to (N, outH / 2, outW / 2, K).
+  public func maxPooled(_ x: Tensor) throws -> Tensor {
+    precondition(activation == .relu)
+    return try conv2dMaxPooled(x, weight.value, bias: bias.value)
+  }
 }

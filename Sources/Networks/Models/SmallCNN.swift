@@ -11,7 +11,7 @@ public final class SmallCNN: Network {
   /// Every trainable tensor.
   public let store: ParameterStore
   private let normalize: NormalizationLayer
-  private let blocks: [[Conv2D]]
+  private let blocks: [(first: Conv2D, last: Conv2D)]
   private let classifier: [Linear]
 
   /// Makes the network with initial weights drawn from `seed`.
@@ -28,8 +28,8 @@ public final class SmallCNN: Network {
         + Linear.specs("classifier.4", 200, description.classes, isLast: true),
       seed: seed, on: device)
     normalize = try NormalizationLayer(description, on: device)
-    blocks = [["features.0", "features.2"], ["features.5", "features.7"]].map { [store] in
-      $0.map { Conv2D(store, $0, activation: .relu) }
+    blocks = [("features.0", "features.2"), ("features.5", "features.7")].map { [store] first, last in
+      (Conv2D(store, first, activation: .relu), Conv2D(store, last, activation: .relu))
     }
     classifier = [
       Linear(store, "classifier.0", activation: .relu), Linear(store, "classifier.2", activation: .relu),
@@ -43,10 +43,7 @@ public final class SmallCNN: Network {
   /// Logits (N, classes) of images (N, H, W, C).
   public func logits(_ images: Tensor, mode: Mode) throws -> Tensor {
     var x = try normalize(images)
-    for block in blocks {
-      for convolution in block { x = try convolution(x) }
-      x = try maxPool2d(x, size: 2)
-    }
+    for block in blocks { x = try block.last.maxPooled(block.first(x)) }
     x = try x.flattened()
     for layer in classifier { x = try layer(x) }
     return x

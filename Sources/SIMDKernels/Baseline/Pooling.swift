@@ -1,14 +1,14 @@
 // One row of windows of a max pool over NHWC images.
 
 #if VECTOR512
-  private typealias Bytes = SIMD16<UInt8>
-  private typealias Numbers = SIMD16<UInt32>
+  typealias PixelBytes = SIMD16<UInt8>
+  typealias PixelNumbers = SIMD16<UInt32>
 #elseif VECTOR256
-  private typealias Bytes = SIMD8<UInt8>
-  private typealias Numbers = SIMD8<UInt32>
+  typealias PixelBytes = SIMD8<UInt8>
+  typealias PixelNumbers = SIMD8<UInt32>
 #else
-  private typealias Bytes = SIMD4<UInt8>
-  private typealias Numbers = SIMD4<UInt32>
+  typealias PixelBytes = SIMD4<UInt8>
+  typealias PixelNumbers = SIMD4<UInt32>
 #endif
 
 /// The largest value of each window and the number, within its window, of the pixel that holds it first.
@@ -43,19 +43,23 @@ private func poolVector(
   _ channels: Int, _ rows: Int, _ columns: Int, _ rowStride: Int
 ) {
   var largest = load(x)
-  var numbers = Numbers.zero
+  var numbers = PixelNumbers.zero
   var number: UInt32 = 0
   for row in 0..<rows {
     for column in 0..<columns {
       let v = load(x + row * rowStride + column * channels)
       let isLarger = (v .> largest) .| (v .!= v)
       largest = largest.replacing(with: v, where: isLarger)
-      numbers = numbers.replacing(with: Numbers(repeating: number), where: isLarger)
+      numbers = numbers.replacing(with: PixelNumbers(repeating: number), where: isLarger)
       number &+= 1
     }
   }
   store(y, largest)
-  UnsafeMutableRawPointer(winner).storeBytes(of: Bytes(truncatingIfNeeded: numbers), as: Bytes.self)
+  storeBytes(numbers, winner)
+}
+
+@inline(__always) func storeBytes(_ numbers: PixelNumbers, _ to: UnsafeMutablePointer<UInt8>) {
+  UnsafeMutableRawPointer(to).storeBytes(of: PixelBytes(truncatingIfNeeded: numbers), as: PixelBytes.self)
 }
 
 /// One window of one channel.

@@ -123,14 +123,7 @@ public func kernelWinogradOutput(
   prefetchPanels(y + 4 * pixelStride, rowStride, pixelStride)
   var c = 0
   while c < channels {
-    for j in 0..<6 {
-      let r = output(six(m + c + j * pointStride, 6 * pointStride))
-      let target = scratch + j * width
-      store(target, r.0)
-      store(target + 6 * width, r.1)
-      store(target + 12 * width, r.2)
-      store(target + 18 * width, r.3)
-    }
+    outputColumns(m + c, pointStride, scratch)
     let b = load(bias + c)
     for i in 0..<rows {
       let r = output(six(scratch + i * 6 * width, width))
@@ -156,6 +149,66 @@ public func kernelWinogradOutput(
     }
     c += width
   }
+}
+
+/// As ``kernelWinogradOutput`` for a whole panel, with ReLU and then the largest value of each 2x2 window: `rows` x
+/// `columns` (1 or 2) values of y, and the number of the pixel, within its window, that holds each first.
+@inline(never)
+public func kernelWinogradOutputPooled(
+  _ m: UnsafePointer<Float>, _ pointStride: Int, _ y: UnsafeMutablePointer<Float>,
+  _ winner: UnsafeMutablePointer<UInt8>, _ rowStride: Int, _ pixelStride: Int, _ rows: Int, _ columns: Int,
+  _ bias: UnsafePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
+) {
+  var c = 0
+  while c < panelWidth {
+    outputColumns(m + c, pointStride, scratch)
+    let b = load(bias + c)
+    for i in 0..<rows {
+      let top = output(six(scratch + 12 * i * width, width))
+      let bottom = output(six(scratch + (12 * i + 6) * width, width))
+      let at = i * rowStride + c
+      pool(top.0, top.1, bottom.0, bottom.1, b, y + at, winner + at)
+      if columns > 1 {
+        pool(top.2, top.3, bottom.2, bottom.3, b, y + at + pixelStride, winner + at + pixelStride)
+      }
+    }
+    c += width
+  }
+}
+
+/// A^T m for each of the six columns, row by row into scratch.
+@inline(__always)
+private func outputColumns(
+  _ m: UnsafePointer<Float>, _ pointStride: Int, _ scratch: UnsafeMutablePointer<Float>
+) {
+  for j in 0..<6 {
+    let r = output(six(m + j * pointStride, 6 * pointStride))
+    let target = scratch + j * width
+    store(target, r.0)
+    store(target + 6 * width, r.1)
+    store(target + 12 * width, r.2)
+    store(target + 18 * width, r.3)
+  }
+}
+
+/// The largest of four pixels after bias and ReLU, as ``kernelMaxPool`` finds it.
+@inline(__always)
+private func pool(
+  _ v0: Vector, _ v1: Vector, _ v2: Vector, _ v3: Vector, _ bias: Vector, _ y: UnsafeMutablePointer<Float>,
+  _ winner: UnsafeMutablePointer<UInt8>
+) {
+  var largest = positive(v0 + bias)
+  var numbers = PixelNumbers.zero
+  @inline(__always) func compare(_ v: Vector, _ number: UInt32) {
+    let isLarger = (v .> largest) .| (v .!= v)
+    largest = largest.replacing(with: v, where: isLarger)
+    numbers = numbers.replacing(with: PixelNumbers(repeating: number), where: isLarger)
+  }
+  compare(positive(v1 + bias), 1)
+  compare(positive(v2 + bias), 2)
+  compare(positive(v3 + bias), 3)
+  store(y, largest)
+  storeBytes(numbers, winner)
 }
 
 /// max(r, floor)

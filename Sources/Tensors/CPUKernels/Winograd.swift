@@ -60,11 +60,14 @@ extension CPU {
   }
 
   /// y = conv(x, weights), then the epilogue.
+  ///
+  /// - Parameter winners: asks for a max pool of 2 x 2 after the ReLU, which y then holds: the number of the pixel that
+  ///   won each window. Each tile of the output holds whole windows; K fills whole panels.
   func convolveWinograd(
     _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ filters: WinogradFilters,
-    into y: UnsafeMutablePointer<Float>, _ epilogue: Epilogue
+    into y: UnsafeMutablePointer<Float>, _ epilogue: Epilogue, winners: UnsafeMutablePointer<UInt8>? = nil
   ) {
-    let job = WinogradJob(g, x, filters, y, epilogue, self)
+    let job = WinogradJob(g, x, filters, y, epilogue, winners, self)
     job.filtersFitCache ? job.runByTiles() : job.runByPanels()
   }
 }
@@ -78,11 +81,13 @@ private struct WinogradJob {
   let filters: WinogradFilters
   let y: UnsafeMutablePointer<Float>
   let epilogue: Epilogue
+  let winners: UnsafeMutablePointer<UInt8>?
   let panels: Int
 
   init(
     _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ filters: WinogradFilters,
-    _ y: UnsafeMutablePointer<Float>, _ epilogue: Epilogue, _ cpu: CPU
+    _ y: UnsafeMutablePointer<Float>, _ epilogue: Epilogue, _ winners: UnsafeMutablePointer<UInt8>?,
+    _ cpu: CPU
   ) {
     self.cpu = cpu
     kernels = cpu.kernels
@@ -91,6 +96,7 @@ private struct WinogradJob {
     self.filters = filters
     self.y = y
     self.epilogue = epilogue
+    self.winners = winners
     panels = (g.k + filters.panelWidth - 1) / filters.panelWidth
   }
 
@@ -174,12 +180,22 @@ private struct WinogradJob {
     let column = panel * width
     let bias = scratch.bias(epilogue.bias, column, of: g.k)
     for tile in range {
+      let products = m + (tile - range.lowerBound) * width
       let place = tiles.place(tile)
+      let (rows, columns) = (min(4, g.outputHeight - place.row), min(4, g.outputWidth - place.column))
+      if let winners {
+        guard rows >= 2, columns >= 2 else { continue }  // no whole window
+        let (height, across) = (g.outputHeight / 2, g.outputWidth / 2)
+        let at = ((place.image * height + place.row / 2) * across + place.column / 2) * g.k + column
+        kernels.winogradOutputPooled(
+          products, productStride(perProduct), y + at, winners + at, across * g.k, g.k, rows / 2, columns / 2,
+          bias, scratch.vectors)
+        continue
+      }
       let at = ((place.image * g.outputHeight + place.row) * g.outputWidth + place.column) * g.k + column
       kernels.winogradOutput(
-        m + (tile - range.lowerBound) * width, productStride(perProduct), y + at, g.outputWidth * g.k, g.k,
-        min(4, g.outputHeight - place.row), min(4, g.outputWidth - place.column), min(width, g.k - column),
-        bias, epilogue.relu, epilogue.mask.map { $0 + at }, scratch.vectors)
+        products, productStride(perProduct), y + at, g.outputWidth * g.k, g.k, rows, columns,
+        min(width, g.k - column), bias, epilogue.relu, epilogue.mask.map { $0 + at }, scratch.vectors)
     }
   }
 }

@@ -18,12 +18,19 @@ public func conv2d(
     images: x.shape, weights: weight.shape, stride: stride, padding: padding)
   let forward = Convolution(geometry: geometry, relu: activation == .relu)
   let y = try forward(all: [x, weight] + (bias.map { [$0] } ?? []))[0]
+  return y.recorded(from: convolutionPullbacks(x, weight, bias, geometry)).recorded(throughFused: activation)
+}
+
+/// The gradients of a convolution by its inputs.
+func convolutionPullbacks(
+  _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, _ geometry: ConvolutionGeometry
+) -> [(Tensor, TapeNode.Pullback)] {
   var inputs: [(Tensor, TapeNode.Pullback)] = [
     (x, { dy in try x.gradient(Convolution.InputGradient(geometry: geometry), dy, weight) }),
     (weight, { dy in try Convolution.WeightGradient(geometry: geometry)(x, dy) }),
   ]
   if let bias { inputs.append((bias, { dy in try ColumnSums()(dy) })) }
-  return y.recorded(from: inputs).recorded(throughFused: activation)
+  return inputs
 }
 
 /// y = conv(x, weight), with an optional third input (K) added to every pixel, and ReLU.
