@@ -10,21 +10,70 @@ TEMPER_INLINE void prefetch_near(const void *address) { __builtin_prefetch(addre
 /// Asks for a cache line that will be needed a little later, in the second-level cache. Any address is allowed.
 TEMPER_INLINE void prefetch_far(const void *address) { __builtin_prefetch(address, 0, 2); }
 
-#ifdef __AVX__
-typedef float temper_float8 __attribute__((ext_vector_type(8)));
-
-/// Stores past the caches, to an address that is a multiple of 32 bytes.
-TEMPER_INLINE void stream_8(float *address, temper_float8 values) {
-  __builtin_nontemporal_store(values, (temper_float8 *)address);
-}
+// Swift's own operators on SIMD types work lane by lane and rely on the optimizer to put the lanes together again,
+// which it does in part. These are operations on whole vectors, of the width of the module that includes this.
+#if defined(__AVX512F__)
+#define TEMPER_LANES 16
+#elif defined(__AVX2__)
+#define TEMPER_LANES 8
+#else
+#define TEMPER_LANES 4
 #endif
 
-#ifdef __AVX512F__
-typedef float temper_float16 __attribute__((ext_vector_type(16)));
+typedef float temper_vector __attribute__((ext_vector_type(TEMPER_LANES)));
+typedef int temper_bits __attribute__((ext_vector_type(TEMPER_LANES)));
+typedef unsigned temper_numbers __attribute__((ext_vector_type(TEMPER_LANES)));
 
-/// Stores past the caches, to an address that is a multiple of 64 bytes.
-TEMPER_INLINE void stream_16(float *address, temper_float16 values) {
-  __builtin_nontemporal_store(values, (temper_float16 *)address);
+TEMPER_INLINE temper_vector vector_sum(temper_vector a, temper_vector b) { return a + b; }
+TEMPER_INLINE temper_vector vector_difference(temper_vector a, temper_vector b) { return a - b; }
+TEMPER_INLINE temper_vector vector_product(temper_vector a, temper_vector b) { return a * b; }
+TEMPER_INLINE temper_vector vector_repeating(float x) { return (temper_vector)x; }
+
+/// c + a * b, rounded once where the processor can.
+TEMPER_INLINE temper_vector vector_multiply_add(temper_vector c, temper_vector a, temper_vector b) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return __builtin_elementwise_fma(a, b, c);
+#else
+  return c + a * b;
+#endif
+}
+
+/// `a` in the lanes where `mask` has all bits set, `b` where it has none.
+TEMPER_INLINE temper_vector vector_select(temper_bits mask, temper_vector a, temper_vector b) {
+  return (temper_vector)(((temper_bits)a & mask) | ((temper_bits)b & ~mask));
+}
+
+/// `floor` where v is less; NaN stays.
+TEMPER_INLINE temper_vector vector_at_least(temper_vector v, temper_vector floor) {
+  return vector_select(v < floor, floor, v);
+}
+
+/// v where `mask` is positive, else 0.
+TEMPER_INLINE temper_vector vector_masked(temper_vector v, temper_vector mask) {
+  return (temper_vector)((temper_bits)v & (mask > 0));
+}
+
+/// The lanes in which v is larger than `largest`, or NaN.
+TEMPER_INLINE temper_bits vector_larger(temper_vector v, temper_vector largest) {
+  return (v > largest) | (v != v);
+}
+
+/// `number` in the lanes of the mask, `numbers` in the others.
+TEMPER_INLINE temper_numbers vector_select_number(temper_bits mask, unsigned number, temper_numbers numbers) {
+  return ((temper_numbers)mask & number) | (numbers & ~(temper_numbers)mask);
+}
+
+/// Stores numbers below 256 as bytes.
+TEMPER_INLINE void vector_store_bytes(unsigned char *address, temper_numbers numbers) {
+  typedef unsigned char bytes __attribute__((ext_vector_type(TEMPER_LANES)));
+  bytes narrow = __builtin_convertvector(numbers, bytes);
+  __builtin_memcpy(address, &narrow, sizeof narrow);
+}
+
+#ifdef __AVX__
+/// Stores past the caches, to an address that is a multiple of the vector's size.
+TEMPER_INLINE void vector_stream(float *address, temper_vector values) {
+  __builtin_nontemporal_store(values, (temper_vector *)address);
 }
 #endif
 

@@ -28,21 +28,22 @@ internal import CSIMD
 }
 /// Stores a vector past the caches; the address is a multiple of its size. The baseline's vectors are too short for it.
 @inline(__always) func stream(_ p: UnsafeMutablePointer<Float>, _ v: Vector) {
-  #if VECTOR512
-    stream_16(p, v)
-  #elseif VECTOR256
-    stream_8(p, v)
+  #if VECTOR512 || VECTOR256
+    vector_stream(p, v)
   #else
     store(p, v)
   #endif
 }
 @inline(__always) func multiplyAdd(_ c: inout Vector, _ a: Vector, _ b: Vector) {
-  #if VECTOR512 || VECTOR256
-    c.addProduct(a, b)
-  #else
-    c += a * b  // without the instruction, addProduct is one library call per lane
-  #endif
+  c = vector_multiply_add(c, a, b)
 }
+
+// In place of the standard library's, which work lane by lane.
+@inline(__always) func + (_ a: Vector, _ b: Vector) -> Vector { vector_sum(a, b) }
+@inline(__always) func - (_ a: Vector, _ b: Vector) -> Vector { vector_difference(a, b) }
+@inline(__always) func * (_ a: Vector, _ b: Vector) -> Vector { vector_product(a, b) }
+@inline(__always) func * (_ a: Vector, _ b: Float) -> Vector { vector_product(a, vector_repeating(b)) }
+@inline(__always) func += (_ a: inout Vector, _ b: Vector) { a = vector_sum(a, b) }
 
 /// Calls `body` for 0..<Rows with constant arguments, so that the accumulators stay in registers.
 @inline(__always)
@@ -97,7 +98,7 @@ func tile<let Rows: Int>(
       let b0 = load(b)
       let b1 = load(b + width)
       unrolled(rows) { i in
-        let x = Vector(repeating: a[i * rowStride])
+        let x = vector_repeating(a[i * rowStride])
         multiplyAdd(&c0[i], x, b0)
         multiplyAdd(&c1[i], x, b1)
       }
@@ -164,14 +165,10 @@ func emptyTile(_ rows: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int,
 }
 
 /// max(v, 0); NaN stays.
-@inline(__always) func positive(_ v: Vector) -> Vector {
-  v.replacing(with: Vector.zero, where: v .< Vector.zero)
-}
+@inline(__always) func positive(_ v: Vector) -> Vector { vector_at_least(v, Vector.zero) }
 
 /// v where the mask is positive, else 0.
-@inline(__always) func masked(_ v: Vector, _ mask: Vector) -> Vector {
-  Vector.zero.replacing(with: v, where: mask .> Vector.zero)
-}
+@inline(__always) func masked(_ v: Vector, _ mask: Vector) -> Vector { vector_masked(v, mask) }
 
 /// A tile whose depths lie next to each other in A.
 @inline(never)

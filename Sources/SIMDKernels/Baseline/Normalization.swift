@@ -1,5 +1,7 @@
 // Sums and affine maps over x (rows, channels) that batch norm needs; every loop runs over vectors of channels.
 
+internal import CSIMD
+
 /// Calls `vector` for each whole vector of channels and `scalar` for each channel left over.
 @inline(__always)
 private func forChannels(_ channels: Int, vector: (Int) -> Void, scalar: (Int) -> Void) {
@@ -83,14 +85,14 @@ public func kernelNormalize(
   _ factor: UnsafePointer<Float>, _ shift: UnsafePointer<Float>, _ residual: UnsafePointer<Float>?,
   _ relu: Bool, _ y: UnsafeMutablePointer<Float>
 ) {
-  let floor = Vector(repeating: relu ? 0 : -.infinity)
+  let floor = vector_repeating(relu ? 0 : -.infinity)
   for row in 0..<rows {
     let start = row * channels
     forChannels(channels) { c in
       var v = load(shift + c)
       multiplyAdd(&v, load(x + start + c) - load(mean + c), load(factor + c))
       if let residual { v += load(residual + start + c) }
-      store(y + start + c, v.replacing(with: floor, where: v .< floor))
+      store(y + start + c, vector_at_least(v, floor))
     } scalar: { c in
       var v = (x[start + c] - mean[c]) * factor[c] + shift[c]
       if let residual { v += residual[start + c] }

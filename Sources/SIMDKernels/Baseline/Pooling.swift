@@ -1,13 +1,12 @@
 // One row of windows of a max pool over NHWC images.
 
+internal import CSIMD
+
 #if VECTOR512
-  typealias PixelBytes = SIMD16<UInt8>
   typealias PixelNumbers = SIMD16<UInt32>
 #elseif VECTOR256
-  typealias PixelBytes = SIMD8<UInt8>
   typealias PixelNumbers = SIMD8<UInt32>
 #else
-  typealias PixelBytes = SIMD4<UInt8>
   typealias PixelNumbers = SIMD4<UInt32>
 #endif
 
@@ -47,19 +46,20 @@ private func poolVector(
   var number: UInt32 = 0
   for row in 0..<rows {
     for column in 0..<columns {
-      let v = load(x + row * rowStride + column * channels)
-      let isLarger = (v .> largest) .| (v .!= v)
-      largest = largest.replacing(with: v, where: isLarger)
-      numbers = numbers.replacing(with: PixelNumbers(repeating: number), where: isLarger)
+      takeLarger(&largest, &numbers, load(x + row * rowStride + column * channels), number)
       number &+= 1
     }
   }
   store(y, largest)
-  storeBytes(numbers, winner)
+  vector_store_bytes(winner, numbers)
 }
 
-@inline(__always) func storeBytes(_ numbers: PixelNumbers, _ to: UnsafeMutablePointer<UInt8>) {
-  UnsafeMutableRawPointer(to).storeBytes(of: PixelBytes(truncatingIfNeeded: numbers), as: PixelBytes.self)
+/// Takes over v and its number in the lanes where it is larger, or NaN.
+@inline(__always)
+func takeLarger(_ largest: inout Vector, _ numbers: inout PixelNumbers, _ v: Vector, _ number: UInt32) {
+  let isLarger = vector_larger(v, largest)
+  largest = vector_select(isLarger, v, largest)
+  numbers = vector_select_number(isLarger, number, numbers)
 }
 
 /// One window of one channel.

@@ -18,9 +18,7 @@ private typealias Three = (Vector, Vector, Vector)
 
 /// c + a * b
 @inline(__always) private func sum(_ c: Vector, _ a: Vector, _ b: Float) -> Vector {
-  var c = c
-  multiplyAdd(&c, a, Vector(repeating: b))
-  return c
+  vector_multiply_add(c, a, vector_repeating(b))
 }
 
 /// B^T d
@@ -118,7 +116,7 @@ public func kernelWinogradOutput(
   _ pixelStride: Int, _ rows: Int, _ columns: Int, _ channels: Int, _ bias: UnsafePointer<Float>,
   _ relu: Bool, _ mask: UnsafePointer<Float>?, _ scratch: UnsafeMutablePointer<Float>
 ) {
-  let floor = Vector(repeating: relu ? 0 : -.infinity)
+  let floor = vector_repeating(relu ? 0 : -.infinity)
   if let mask { prefetchPanels(mask + 4 * pixelStride, rowStride, pixelStride) }
   prefetchPanels(y + 4 * pixelStride, rowStride, pixelStride)
   var c = 0
@@ -129,17 +127,17 @@ public func kernelWinogradOutput(
       let r = output(six(scratch + i * 6 * width, width))
       let at = i * rowStride + c
       if c + width <= channels {
-        put(rectified(r.0 + b, floor), y, mask, at)
-        if columns > 1 { put(rectified(r.1 + b, floor), y, mask, at + pixelStride) }
-        if columns > 2 { put(rectified(r.2 + b, floor), y, mask, at + 2 * pixelStride) }
-        if columns > 3 { put(rectified(r.3 + b, floor), y, mask, at + 3 * pixelStride) }
+        put(vector_at_least(r.0 + b, floor), y, mask, at)
+        if columns > 1 { put(vector_at_least(r.1 + b, floor), y, mask, at + pixelStride) }
+        if columns > 2 { put(vector_at_least(r.2 + b, floor), y, mask, at + 2 * pixelStride) }
+        if columns > 3 { put(vector_at_least(r.3 + b, floor), y, mask, at + 3 * pixelStride) }
         continue
       }
       let aside = scratch + 24 * width
-      store(aside, rectified(r.0 + b, floor))
-      store(aside + width, rectified(r.1 + b, floor))
-      store(aside + 2 * width, rectified(r.2 + b, floor))
-      store(aside + 3 * width, rectified(r.3 + b, floor))
+      store(aside, vector_at_least(r.0 + b, floor))
+      store(aside + width, vector_at_least(r.1 + b, floor))
+      store(aside + 2 * width, vector_at_least(r.2 + b, floor))
+      store(aside + 3 * width, vector_at_least(r.3 + b, floor))
       for j in 0..<columns {
         for k in 0..<(channels - c) {
           let pixel = at + j * pixelStride + k
@@ -199,21 +197,12 @@ private func pool(
 ) {
   var largest = positive(v0 + bias)
   var numbers = PixelNumbers.zero
-  @inline(__always) func compare(_ v: Vector, _ number: UInt32) {
-    let isLarger = (v .> largest) .| (v .!= v)
-    largest = largest.replacing(with: v, where: isLarger)
-    numbers = numbers.replacing(with: PixelNumbers(repeating: number), where: isLarger)
-  }
-  compare(positive(v1 + bias), 1)
-  compare(positive(v2 + bias), 2)
-  compare(positive(v3 + bias), 3)
+  takeLarger(&largest, &numbers, positive(v1 + bias), 1)
+  takeLarger(&largest, &numbers, positive(v2 + bias), 2)
+  takeLarger(&largest, &numbers, positive(v3 + bias), 3)
   store(y, largest)
-  storeBytes(numbers, winner)
+  vector_store_bytes(winner, numbers)
 }
-
-/// max(r, floor)
-@inline(__always)
-private func rectified(_ r: Vector, _ floor: Vector) -> Vector { r.replacing(with: floor, where: r .< floor) }
 
 /// Stores a pixel, masked.
 @inline(__always)
