@@ -35,22 +35,23 @@ private func forTiles(
   _ batches: Int, _ rows: Int, _ b: UnsafePointer<Float>, _ bBatch: Int, _ panelFloats: Int,
   _ body: (_ batch: Int, _ row: Int, _ count: Int) -> Void
 ) {
+  let tiles = (rows + maximumRows - 1) / maximumRows
+  guard tiles > 0 else { return }
+  let (height, higher) = (rows / tiles, rows % tiles)
+  let lines = (panelFloats / 16 + tiles - 1) / tiles  // cache lines per tile
   for batch in 0..<batches {
     var row = 0
-    var tiles = (rows + maximumRows - 1) / maximumRows
     var next = b + (batch < batches - 1 ? (batch + 1) * bBatch : batch * bBatch + panelFloats)
-    let share = (panelFloats / 16 + max(tiles, 1) - 1) / max(tiles, 1)  // cache lines per tile
-    while tiles > 0 {
-      let count = (rows - row + tiles - 1) / tiles
-      var lines = share
-      while lines > 0 {
+    for tile in 0..<tiles {
+      let count = tile < higher ? height + 1 : height
+      var left = lines
+      while left > 0 {
         prefetch_far(next)
         next += 16
-        lines -= 1
+        left -= 1
       }
       body(batch, row, count)
       row += count
-      tiles -= 1
     }
   }
 }

@@ -12,10 +12,10 @@ public func kernelGatherTiles(
   _ segmentStride: Int, _ depth: Int, _ depthStride: Int, _ tiles: UnsafeMutablePointer<Float>,
   _ tileDepth: Int, _ firstDepth: Int
 ) {
+  let count = (rows + maximumRows - 1) / maximumRows
   var row = 0
-  var tilesLeft = (rows + maximumRows - 1) / maximumRows
-  while tilesLeft > 0 {
-    let height = (rows - row + tilesLeft - 1) / tilesLeft
+  for tile in 0..<count {
+    let height = rows / count + (tile < rows % count ? 1 : 0)
     var done = 0
     while done < height {
       let (run, at) = ((first + row + done) / runLength, (first + row + done) % runLength)
@@ -30,7 +30,6 @@ public func kernelGatherTiles(
       done += count
     }
     row += height
-    tilesLeft -= 1
   }
 }
 
