@@ -15,7 +15,8 @@ struct ProductCase: CustomTestStringConvertible {
       (11, 31, 15), (14, 16, 31), (15, 17, 33), (37, 41, 43), (25, 65, 9),
     ]
     let large =
-      isUnderOclgrind ? [] : [(97, 129, 513), (30, 40, 321), (128, 200, 1024), (64, 64, 511), (200, 300, 1)]
+      isUnderOclgrind
+      ? [] : [(97, 129, 513), (30, 40, 321), (128, 200, 1024), (64, 64, 511), (200, 300, 1), (3, 5, 14_401)]
     return (fixed + large).map { ProductCase(m: $0.0, n: $0.1, k: $0.2) }
   }()
 }

@@ -10,9 +10,14 @@ struct PackedMatrix {
 
   var panels: Int { (columns + panelWidth - 1) / panelWidth }
   var paddedColumns: Int { panels * panelWidth }
-  /// Depths of a block: with as many, a panel of up to 16 columns takes 20 KB of a 32 KB first-level cache. Panels of
-  /// AVX-512 come from the second level, which its fewer tiles hide.
-  var depthBlock: Int { panelWidth > 16 ? 512 : 320 }
+  /// The most depths of a block: with as many, a panel of up to 16 columns takes 20 KB of a 32 KB first-level cache.
+  /// Panels of AVX-512 come from the second level, which its fewer tiles hide.
+  private var largestBlock: Int { panelWidth > 16 ? 512 : 320 }
+  /// Depths of each block but the last; all are about as deep.
+  var depthBlock: Int {
+    let count = max(1, (depth + largestBlock - 1) / largestBlock)
+    return max(8, ((depth + count - 1) / count + 7) / 8 * 8)
+  }
   var blocks: Int { (depth + depthBlock - 1) / depthBlock }
 
   /// Depths of one block.
