@@ -52,7 +52,7 @@ package struct MicroKernels: Sendable {
   package typealias WinogradOutput =
     @Sendable (
       _ m: Values, _ pointStride: Int, _ y: Results, _ rowStride: Int, _ pixelStride: Int, _ rows: Int,
-      _ columns: Int, _ channels: Int, _ bias: Values, _ relu: Bool, _ mask: Values?, _ scratch: Results
+      _ columns: Int, _ channels: Int, _ bias: Values, _ relu: Bool, _ scratch: Results
     ) -> Void
   package typealias WinogradOutputPooled =
     @Sendable (
@@ -63,6 +63,12 @@ package struct MicroKernels: Sendable {
     @Sendable (
       _ dy: Values, _ rowStride: Int, _ pixelStride: Int, _ d: Results, _ pointStride: Int,
       _ scratch: Results
+    ) -> Void
+  package typealias WinogradInputGradient =
+    @Sendable (
+      _ m: Values, _ pointStride: Int, _ dx: Results, _ rowStride: Int, _ pixelStride: Int,
+      _ firstRow: Int, _ firstColumn: Int, _ rows: Int, _ columns: Int, _ addsRows: Bool, _ addsColumns: Bool,
+      _ doneRows: Int, _ doneColumns: Int, _ mask: Values?, _ scratch: Results
     ) -> Void
   package typealias WinogradFilter =
     @Sendable (_ from: Values, _ fromStride: Int, _ to: Results, _ toStride: Int, _ scratch: Results) -> Void
@@ -105,6 +111,7 @@ package struct MicroKernels: Sendable {
   package let winogradOutput: WinogradOutput
   package let winogradOutputPooled: WinogradOutputPooled
   package let winogradOutputGradient: WinogradOutputGradient
+  package let winogradInputGradient: WinogradInputGradient
   package let winogradFilter: WinogradFilter
   package let winogradFilterGradient: WinogradFilter
   package let pgdStepLinf: PGDStepLinf
@@ -132,6 +139,7 @@ package struct MicroKernels: Sendable {
         winogradOutput = KernelsAVX512.kernelWinogradOutput
         winogradOutputPooled = KernelsAVX512.kernelWinogradOutputPooled
         winogradOutputGradient = KernelsAVX512.kernelWinogradOutputGradient
+        winogradInputGradient = KernelsAVX512.kernelWinogradInputGradient
         winogradFilter = KernelsAVX512.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX512.kernelWinogradFilterGradient
         pgdStepLinf = KernelsAVX512.kernelPGDStepLinf
@@ -155,6 +163,7 @@ package struct MicroKernels: Sendable {
         winogradOutput = KernelsAVX2.kernelWinogradOutput
         winogradOutputPooled = KernelsAVX2.kernelWinogradOutputPooled
         winogradOutputGradient = KernelsAVX2.kernelWinogradOutputGradient
+        winogradInputGradient = KernelsAVX2.kernelWinogradInputGradient
         winogradFilter = KernelsAVX2.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX2.kernelWinogradFilterGradient
         pgdStepLinf = KernelsAVX2.kernelPGDStepLinf
@@ -179,6 +188,7 @@ package struct MicroKernels: Sendable {
       winogradOutput = KernelsBaseline.kernelWinogradOutput
       winogradOutputPooled = KernelsBaseline.kernelWinogradOutputPooled
       winogradOutputGradient = KernelsBaseline.kernelWinogradOutputGradient
+      winogradInputGradient = KernelsBaseline.kernelWinogradInputGradient
       winogradFilter = KernelsBaseline.kernelWinogradFilter
       winogradFilterGradient = KernelsBaseline.kernelWinogradFilterGradient
       pgdStepLinf = KernelsBaseline.kernelPGDStepLinf

@@ -39,6 +39,15 @@ private typealias Three = (Vector, Vector, Vector)
   )
 }
 
+/// B m
+@inline(__always) private func inputGradient(_ m: Six) -> Six {
+  let (s1, d1, s2, d2) = (m.1 + m.2, m.1 - m.2, m.3 + m.4, m.3 - m.4)
+  return (
+    m.0 * (p2 * q2), sum(sum(m.5 * (p2 * q2), d1, -p * q2), d2, -q * p2),
+    sum(sum(m.0 * -(p2 + q2), s1, -q2), s2, -p2), sum(sum(m.5 * -(p2 + q2), d1, p), d2, q), m.0 + s1 + s2, m.5
+  )
+}
+
 /// A y
 @inline(__always) private func outputGradient(_ y: Four) -> Six {
   let (even1, odd1) = (sum(y.0, y.2, p2), sum(y.1, y.3, p2))
@@ -103,21 +112,19 @@ public func kernelWinogradInput(
   }
 }
 
-/// A 4x4 tile of a panel of channels from the 36 products m + (6 i + j) * pointStride; then bias, ReLU, mask.
+/// A 4x4 tile of a panel of channels from the 36 products m + (6 i + j) * pointStride; then bias, ReLU.
 ///
 /// - Parameters:
 ///   - rows: rows and columns of the tile that lie inside the image.
 ///   - channels: channels of the panel that exist.
 ///   - bias: panel values.
-///   - mask: laid out as y, or nil.
 @inline(never)
 public func kernelWinogradOutput(
   _ m: UnsafePointer<Float>, _ pointStride: Int, _ y: UnsafeMutablePointer<Float>, _ rowStride: Int,
   _ pixelStride: Int, _ rows: Int, _ columns: Int, _ channels: Int, _ bias: UnsafePointer<Float>,
-  _ relu: Bool, _ mask: UnsafePointer<Float>?, _ scratch: UnsafeMutablePointer<Float>
+  _ relu: Bool, _ scratch: UnsafeMutablePointer<Float>
 ) {
   let floor = vector_repeating(relu ? 0 : -.infinity)
-  if let mask { prefetchPanels(mask + 4 * pixelStride, rowStride, pixelStride) }
   prefetchPanels(y + 4 * pixelStride, rowStride, pixelStride)
   var c = 0
   while c < channels {
@@ -127,10 +134,10 @@ public func kernelWinogradOutput(
       let r = output(six(scratch + i * 6 * width, width))
       let at = i * rowStride + c
       if c + width <= channels {
-        put(vector_at_least(r.0 + b, floor), y, mask, at)
-        if columns > 1 { put(vector_at_least(r.1 + b, floor), y, mask, at + pixelStride) }
-        if columns > 2 { put(vector_at_least(r.2 + b, floor), y, mask, at + 2 * pixelStride) }
-        if columns > 3 { put(vector_at_least(r.3 + b, floor), y, mask, at + 3 * pixelStride) }
+        store(y + at, vector_at_least(r.0 + b, floor))
+        if columns > 1 { store(y + at + pixelStride, vector_at_least(r.1 + b, floor)) }
+        if columns > 2 { store(y + at + 2 * pixelStride, vector_at_least(r.2 + b, floor)) }
+        if columns > 3 { store(y + at + 3 * pixelStride, vector_at_least(r.3 + b, floor)) }
         continue
       }
       let aside = scratch + 24 * width
@@ -140,8 +147,7 @@ public func kernelWinogradOutput(
       store(aside + 3 * width, vector_at_least(r.3 + b, floor))
       for j in 0..<columns {
         for k in 0..<(channels - c) {
-          let pixel = at + j * pixelStride + k
-          y[pixel] = mask == nil || mask![pixel] > 0 ? aside[j * width + k] : 0
+          y[at + j * pixelStride + k] = aside[j * width + k]
         }
       }
     }
@@ -254,6 +260,53 @@ public func kernelWinogradOutputGradient(
       let at = scratch + j * 4 * width
       let values = (load(at), load(at + width), load(at + 2 * width), load(at + 3 * width))
       put(outputGradient(values), d + c + j * pointStride, 6 * pointStride)
+    }
+  }
+}
+
+/// Adds the 6x6 pixels of a panel of an input's gradient from the 36 products m + (6 i + j) * pointStride.
+///
+/// - Parameters:
+///   - dx: where pixel (0, 0) would lie; only those from (firstRow, firstColumn), each at most 2, up to (rows,
+///     columns) lie inside the image.
+///   - addsRows: whether the first two rows hold values of the tile above; `addsColumns`: the first two columns those
+///     of the tile to the left. Everything else is overwritten.
+///   - doneRows: rows that no tile below will add to; `doneColumns`: columns that no tile to the right will. Pixels
+///     in both are masked.
+///   - mask: laid out as dx, or nil.
+@inline(never)
+public func kernelWinogradInputGradient(
+  _ m: UnsafePointer<Float>, _ pointStride: Int, _ dx: UnsafeMutablePointer<Float>, _ rowStride: Int,
+  _ pixelStride: Int, _ firstRow: Int, _ firstColumn: Int, _ rows: Int, _ columns: Int, _ addsRows: Bool,
+  _ addsColumns: Bool, _ doneRows: Int, _ doneColumns: Int, _ mask: UnsafePointer<Float>?,
+  _ scratch: UnsafeMutablePointer<Float>
+) {
+  forVectors(panelWidth) { c in
+    for j in 0..<6 {
+      put(inputGradient(six(m + c + j * pointStride, 6 * pointStride)), scratch + j * width, 6 * width)
+    }
+    for i in firstRow..<rows {
+      var r = inputGradient(six(scratch + i * 6 * width, width))
+      let row = dx + c + i * rowStride
+      let addsAll = i < 2 && addsRows
+      if addsAll || addsColumns {
+        if firstColumn < 1 { r.0 = r.0 + load(row) }
+        if firstColumn < 2, columns > 1 { r.1 = r.1 + load(row + pixelStride) }
+      }
+      if addsAll {
+        if columns > 2 { r.2 = r.2 + load(row + 2 * pixelStride) }
+        if columns > 3 { r.3 = r.3 + load(row + 3 * pixelStride) }
+        if columns > 4 { r.4 = r.4 + load(row + 4 * pixelStride) }
+        if columns > 5 { r.5 = r.5 + load(row + 5 * pixelStride) }
+      }
+      let rowMask = i < doneRows ? mask.map { $0 + c + i * rowStride } : nil
+      let lastMask = doneColumns > 4 ? rowMask : nil
+      if firstColumn < 1 { put(r.0, row, rowMask, 0) }
+      if firstColumn < 2, columns > 1 { put(r.1, row, rowMask, pixelStride) }
+      if columns > 2 { put(r.2, row, rowMask, 2 * pixelStride) }
+      if columns > 3 { put(r.3, row, rowMask, 3 * pixelStride) }
+      if columns > 4 { put(r.4, row, lastMask, 4 * pixelStride) }
+      if columns > 5 { put(r.5, row, lastMask, 5 * pixelStride) }
     }
   }
 }

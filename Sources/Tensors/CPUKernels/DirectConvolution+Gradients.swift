@@ -1,8 +1,8 @@
 import Devices
 
 extension CPU {
-  /// dx of a convolution. With enough channels it is a convolution of dy with rotated weights, or several for a
-  /// stride above 1; otherwise the product dy * weights^T is scattered back onto the images.
+  /// dx of a convolution: by Winograd's algorithm where the forward convolution is. Else, with enough channels, it is a
+  /// convolution of dy with rotated weights, or several for a stride above 1; otherwise the product dy * weights^T is scattered back onto the images.
   func convolveInputGradient(
     _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
     into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>? = nil
@@ -15,15 +15,12 @@ extension CPU {
       multiply(
         LeftMatrix(pointer: dy, stride: g.k, transposed: false), packed, rows: g.n * g.h * g.w, into: dx,
         epilogue: epilogue)
+    } else if usesWinograd(g) {
+      inputGradientWinograd(g, dy, weights, into: dx, mask: mask)
     } else if g.stride == 1, g.r == g.s, g.padding < g.r, g.c >= kernels.panelWidth / 2 {
       let transposed = try ConvolutionGeometry(
         images: g.outputShape, weights: [g.r, g.s, g.k, g.c], stride: 1, padding: g.r - 1 - g.padding)
-      if usesWinograd(transposed) {
-        convolveWinograd(
-          transposed, dy, WinogradFilters.of(weights, rotated: true, on: self), into: dx, epilogue)
-      } else {
-        convolve(transposed, dy, PackedSegments.rotated(weights, on: self), into: dx, epilogue: epilogue)
-      }
+      convolve(transposed, dy, PackedSegments.rotated(weights, on: self), into: dx, epilogue: epilogue)
     } else if g.c >= kernels.panelWidth / 2 {
       stridedInputGradient(g, dy, weights, into: dx, mask: mask)
     } else {

@@ -11,19 +11,26 @@ struct WinogradFilters {
 
   func panel(_ panel: Int) -> UnsafePointer<Float> { pointer + panel * WinogradTiles.points * pointStride }
 
-  /// The transformed weights (3, 3, C, K) of a convolution, or of its input gradient (`rotated`: turned by 180
-  /// degrees, C and K exchanged); kept for parameters until they change.
-  static func of(_ weights: Tensor, rotated: Bool, on cpu: CPU) -> WinogradFilters {
+  /// The direction of filters.
+  enum Form: String {
+    /// From C to K.
+    case forward
+    /// From K to C, for the input gradient.
+    case transposed
+  }
+
+  /// The transformed weights (3, 3, C, K) of a convolution; kept for parameters until they change.
+  static func of(_ weights: Tensor, _ form: Form, on cpu: CPU) -> WinogradFilters {
     let (c, k) = (weights.shape[2], weights.shape[3])
-    let (channels, outputs) = rotated ? (k, c) : (c, k)
+    let (channels, outputs) = form == .forward ? (c, k) : (k, c)
     let width = cpu.kernels.panelWidth
-    let buffer = weights.buffer.derived("winograd \(rotated) \(cpu.instructionSet.rawValue)") {
+    let buffer = weights.buffer.derived("winograd \(form.rawValue) \(cpu.instructionSet.rawValue)") {
       let panels = (outputs + width - 1) / width
       let buffer = cpu.makeBuffer(byteCount: panels * WinogradTiles.points * channels * width * 4)
       let filters = WinogradFilters(buffer: buffer, channels: channels, panelWidth: width)
       cpu.parallel(panels * channels) { task in
         let (panel, channel) = (task / channels, task % channels)
-        filters.fill(panel, channel, weights.pointer, c, k, rotated: rotated, cpu.kernels)
+        filters.fill(panel, channel, weights.pointer, c, k, form, cpu.kernels)
       }
       return buffer
     }
@@ -32,19 +39,19 @@ struct WinogradFilters {
 
   /// The filters from one channel to one panel of outputs.
   private func fill(
-    _ panel: Int, _ channel: Int, _ weights: UnsafePointer<Float>, _ c: Int, _ k: Int, rotated: Bool,
+    _ panel: Int, _ channel: Int, _ weights: UnsafePointer<Float>, _ c: Int, _ k: Int, _ form: Form,
     _ kernels: MicroKernels
   ) {
     let first = panel * panelWidth
-    let count = min(panelWidth, (rotated ? c : k) - first)
+    let count = min(panelWidth, (form == .forward ? k : c) - first)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 9 * panelWidth + 36 * panelWidth) { memory in
       let taps = memory.baseAddress!
       taps.update(repeating: 0, count: 9 * panelWidth)
       for tap in 0..<9 {
-        let source = weights + (rotated ? 8 - tap : tap) * c * k
+        let source = weights + tap * c * k
         for j in 0..<count {
           taps[tap * panelWidth + j] =
-            rotated ? source[(first + j) * k + channel] : source[channel * k + first + j]
+            form == .forward ? source[channel * k + first + j] : source[(first + j) * k + channel]
         }
       }
       let target = UnsafeMutablePointer(mutating: self.panel(panel)) + channel * panelWidth

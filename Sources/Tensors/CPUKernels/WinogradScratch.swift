@@ -4,7 +4,8 @@ import Devices
 struct WinogradScratch {
   private let buffer: Buffer
   private let width: Int
-  private let patch: UnsafeMutablePointer<Float>
+  /// At least 6x6 pixels of a panel, overwritten by the functions below.
+  let patch: UnsafeMutablePointer<Float>
   /// 36 vectors for a transform.
   let vectors: UnsafeMutablePointer<Float>
   /// The floats that were asked for.
@@ -12,7 +13,7 @@ struct WinogradScratch {
 
   init(_ cpu: CPU, floats: Int, _ g: ConvolutionGeometry) {
     width = cpu.kernels.panelWidth
-    let patchFloats = 36 * g.c + 16 * width
+    let patchFloats = 36 * max(g.c, width)
     buffer = cpu.makeBuffer(byteCount: (37 * width + patchFloats + floats) * 4)
     vectors = buffer.address.assumingMemoryBound(to: Float.self)
     patch = vectors + 37 * width

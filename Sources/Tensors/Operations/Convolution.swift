@@ -55,7 +55,7 @@ package struct Convolution: Operation {
         LeftMatrix(pointer: x, stride: geometry.c, transposed: false), packed,
         rows: geometry.n * geometry.h * geometry.w, into: y, epilogue: epilogue)
     } else if cpu.usesWinograd(geometry) {
-      cpu.convolveWinograd(geometry, x, .of(weights, rotated: false, on: cpu), into: y, epilogue)
+      cpu.convolveWinograd(geometry, x, weights, into: y, bias: epilogue.bias, relu: relu)
     } else {
       cpu.convolve(geometry, x, .forward(weights, on: cpu), into: y, epilogue: epilogue)
     }

@@ -41,8 +41,8 @@ struct PooledConvolution: Operation {
   func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (x, weights) = (cpu.operand(inputs[0]), cpu.operand(inputs[1]))
     cpu.convolveWinograd(
-      geometry, x.pointer, .of(weights, rotated: false, on: cpu), into: outputs[0].pointer,
-      Epilogue(bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: true),
+      geometry, x.pointer, weights, into: outputs[0].pointer,
+      bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: true,
       winners: outputs[1].bytePointer)
     withExtendedLifetime(x) {}
   }

@@ -1,0 +1,101 @@
+import Devices
+
+extension CPU {
+  /// dx of a 3x3 convolution, the transpose of the forward algorithm: B ((A dy A^T) U) B^T per tile of dy. Neighbours
+  /// overlap by two pixels of dx, which are summed in the order of the tiles.
+  ///
+  /// - Parameter mask: laid out as dx, which is 0 where it is not positive; or nil.
+  func inputGradientWinograd(
+    _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
+    into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>?
+  ) {
+    let pass = WinogradInputGradient(kernels: kernels, tiles: WinogradTiles(g), dy: dy, dx: dx, mask: mask)
+    run(pass, .of(weights, .transposed, on: self))
+  }
+}
+
+private struct WinogradInputGradient: WinogradPass {
+  let kernels: MicroKernels
+  let tiles: WinogradTiles
+  let dy: UnsafePointer<Float>
+  let dx: UnsafeMutablePointer<Float>
+  let mask: UnsafePointer<Float>?
+
+  private var g: ConvolutionGeometry { tiles.geometry }
+  private var width: Int { kernels.panelWidth }
+  var depth: Int { g.k }
+  /// Whole panels.
+  var tileStride: Int { (g.k + width - 1) / width * width }
+  var columns: Int { g.c }
+  var tilesPerGroup: Int { tiles.down * tiles.across }
+
+  func transform(
+    _ tile: Int, into d: UnsafeMutablePointer<Float>, pointStride: Int, _ scratch: WinogradScratch
+  ) {
+    let place = tiles.place(tile)
+    for channel in stride(from: 0, to: g.k, by: width) {
+      let source = scratch.outputPatch(place, dy, g, channel: channel)
+      kernels.winogradOutputGradient(
+        source.pointer, source.rowStride, source.pixelStride, d + channel, pointStride, scratch.vectors)
+    }
+  }
+
+  func finish(
+    _ tile: Int, _ products: UnsafePointer<Float>, pointStride: Int, panel: Int, _ scratch: WinogradScratch
+  ) {
+    let target = target(tile, column: panel * width)
+    if panel * width + width <= g.c {
+      let mask = mask.map { $0 + target.offset }
+      kernels.winogradInputGradient(
+        products, pointStride, dx + target.offset, g.w * g.c, g.c, target.rows.lowerBound,
+        target.columns.lowerBound, target.rows.upperBound, target.columns.upperBound, target.addsRows,
+        target.addsColumns, target.doneRows, target.doneColumns, mask, scratch.vectors)
+      return
+    }
+    let aside = scratch.patch
+    kernels.winogradInputGradient(
+      products, pointStride, aside, 6 * width, width, 0, 0, 6, 6, false, false, 0, 0, nil, scratch.vectors)
+    add(aside, target, channels: g.c - panel * width)
+  }
+
+  /// Adds the first channels of a tile, as the kernel does those of a panel.
+  private func add(_ pixels: UnsafePointer<Float>, _ target: Target, channels: Int) {
+    for i in target.rows {
+      for j in target.columns {
+        let isAdded = target.addsRows && i < 2 || target.addsColumns && j < 2
+        let isDone = i < target.doneRows && j < target.doneColumns
+        for c in 0..<channels {
+          let at = target.offset + (i * g.w + j) * g.c + c
+          let sum = (isAdded ? dx[at] : 0) + pixels[(i * 6 + j) * width + c]
+          dx[at] = isDone && mask.map { !($0[at] > 0) } ?? false ? 0 : sum
+        }
+      }
+    }
+  }
+
+  /// Where the 6x6 pixels of a tile go.
+  private struct Target {
+    /// Of pixel (0, 0), which may lie outside the image.
+    var offset: Int
+    /// Pixels inside the image.
+    var rows: Range<Int>
+    var columns: Range<Int>
+    /// Whether tiles above or to the left were there.
+    var addsRows: Bool
+    var addsColumns: Bool
+    /// Up to where no other tile follows.
+    var doneRows: Int
+    var doneColumns: Int
+  }
+
+  private func target(_ tile: Int, column: Int) -> Target {
+    let place = tiles.place(tile)
+    let (top, left) = (place.row - g.padding, place.column - g.padding)
+    let (rows, columns) = (min(6, g.h - top), min(6, g.w - left))
+    return Target(
+      offset: ((place.image * g.h + top) * g.w + left) * g.c + column, rows: max(0, -top)..<rows,
+      columns: max(0, -left)..<columns, addsRows: place.row > 0, addsColumns: place.column > 0,
+      doneRows: place.row + 4 >= g.outputHeight ? rows : 4,
+      doneColumns: place.column + 4 >= g.outputWidth ? columns : 4)
+  }
+}
