@@ -70,6 +70,14 @@ TEMPER_INLINE void vector_store_bytes(unsigned char *address, temper_numbers num
   __builtin_memcpy(address, &narrow, sizeof narrow);
 }
 
+/// v in the lanes whose byte is `number`, else 0.
+TEMPER_INLINE temper_vector vector_where_byte(temper_vector v, const unsigned char *bytes, unsigned number) {
+  typedef unsigned char narrow __attribute__((ext_vector_type(TEMPER_LANES)));
+  narrow values;
+  __builtin_memcpy(&values, bytes, sizeof values);
+  return (temper_vector)((temper_bits)v & (__builtin_convertvector(values, temper_bits) == (int)number));
+}
+
 #ifdef __AVX__
 /// Stores past the caches, to an address that is a multiple of the vector's size.
 TEMPER_INLINE void vector_stream(float *address, temper_vector values) {

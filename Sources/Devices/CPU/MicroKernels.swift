@@ -64,6 +64,11 @@ package struct MicroKernels: Sendable {
       _ dy: Values, _ rowStride: Int, _ pixelStride: Int, _ d: Results, _ pointStride: Int,
       _ scratch: Results
     ) -> Void
+  package typealias WinogradOutputGradientPooled =
+    @Sendable (
+      _ dy: Values, _ winner: UnsafePointer<UInt8>, _ rowStride: Int, _ pixelStride: Int, _ rows: Int,
+      _ columns: Int, _ d: Results, _ pointStride: Int, _ scratch: Results
+    ) -> Void
   package typealias WinogradInputGradient =
     @Sendable (
       _ m: Values, _ pointStride: Int, _ dx: Results, _ rowStride: Int, _ pixelStride: Int,
@@ -111,6 +116,7 @@ package struct MicroKernels: Sendable {
   package let winogradOutput: WinogradOutput
   package let winogradOutputPooled: WinogradOutputPooled
   package let winogradOutputGradient: WinogradOutputGradient
+  package let winogradOutputGradientPooled: WinogradOutputGradientPooled
   package let winogradInputGradient: WinogradInputGradient
   package let winogradFilter: WinogradFilter
   package let winogradFilterGradient: WinogradFilter
@@ -139,6 +145,7 @@ package struct MicroKernels: Sendable {
         winogradOutput = KernelsAVX512.kernelWinogradOutput
         winogradOutputPooled = KernelsAVX512.kernelWinogradOutputPooled
         winogradOutputGradient = KernelsAVX512.kernelWinogradOutputGradient
+        winogradOutputGradientPooled = KernelsAVX512.kernelWinogradOutputGradientPooled
         winogradInputGradient = KernelsAVX512.kernelWinogradInputGradient
         winogradFilter = KernelsAVX512.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX512.kernelWinogradFilterGradient
@@ -163,6 +170,7 @@ package struct MicroKernels: Sendable {
         winogradOutput = KernelsAVX2.kernelWinogradOutput
         winogradOutputPooled = KernelsAVX2.kernelWinogradOutputPooled
         winogradOutputGradient = KernelsAVX2.kernelWinogradOutputGradient
+        winogradOutputGradientPooled = KernelsAVX2.kernelWinogradOutputGradientPooled
         winogradInputGradient = KernelsAVX2.kernelWinogradInputGradient
         winogradFilter = KernelsAVX2.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX2.kernelWinogradFilterGradient
@@ -188,6 +196,7 @@ package struct MicroKernels: Sendable {
       winogradOutput = KernelsBaseline.kernelWinogradOutput
       winogradOutputPooled = KernelsBaseline.kernelWinogradOutputPooled
       winogradOutputGradient = KernelsBaseline.kernelWinogradOutputGradient
+      winogradOutputGradientPooled = KernelsBaseline.kernelWinogradOutputGradientPooled
       winogradInputGradient = KernelsBaseline.kernelWinogradInputGradient
       winogradFilter = KernelsBaseline.kernelWinogradFilter
       winogradFilterGradient = KernelsBaseline.kernelWinogradFilterGradient

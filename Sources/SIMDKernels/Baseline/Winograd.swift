@@ -256,11 +256,53 @@ public func kernelWinogradOutputGradient(
       )
       put(outputGradient(values), scratch + i * width, 4 * width)
     }
-    for j in 0..<6 {
-      let at = scratch + j * 4 * width
-      let values = (load(at), load(at + width), load(at + 2 * width), load(at + 3 * width))
-      put(outputGradient(values), d + c + j * pointStride, 6 * pointStride)
+    outputGradientColumns(scratch, d + c, pointStride)
+  }
+}
+
+/// As ``kernelWinogradOutputGradient`` for a convolution whose output was max-pooled: `dy` and `winner` hold `rows` x
+/// `columns` (0 to 2) windows of 2x2, as ``kernelWinogradOutputPooled`` stored them.
+@inline(never)
+public func kernelWinogradOutputGradientPooled(
+  _ dy: UnsafePointer<Float>, _ winner: UnsafePointer<UInt8>, _ rowStride: Int, _ pixelStride: Int,
+  _ rows: Int,
+  _ columns: Int, _ d: UnsafeMutablePointer<Float>, _ pointStride: Int,
+  _ scratch: UnsafeMutablePointer<Float>
+) {
+  let zero = vector_repeating(0)
+  forVectors(panelWidth) { c in
+    for i in 0..<2 {
+      let at = c + i * rowStride
+      let left = i < rows && columns > 0 ? window(dy + at, winner + at) : (zero, zero, zero, zero)
+      let right =
+        i < rows && columns > 1
+        ? window(dy + at + pixelStride, winner + at + pixelStride) : (zero, zero, zero, zero)
+      put(outputGradient((left.0, left.1, right.0, right.1)), scratch + 2 * i * width, 4 * width)
+      put(outputGradient((left.2, left.3, right.2, right.3)), scratch + (2 * i + 1) * width, 4 * width)
     }
+    outputGradientColumns(scratch, d + c, pointStride)
+  }
+}
+
+/// The four pixels of a window: its gradient at the winner.
+@inline(__always)
+private func window(_ dy: UnsafePointer<Float>, _ winner: UnsafePointer<UInt8>) -> Four {
+  let v = load(dy)
+  return (
+    vector_where_byte(v, winner, 0), vector_where_byte(v, winner, 1), vector_where_byte(v, winner, 2),
+    vector_where_byte(v, winner, 3)
+  )
+}
+
+/// A of the four values in each of the six columns of scratch.
+@inline(__always)
+private func outputGradientColumns(
+  _ scratch: UnsafePointer<Float>, _ d: UnsafeMutablePointer<Float>, _ pointStride: Int
+) {
+  for j in 0..<6 {
+    let at = scratch + j * 4 * width
+    let values = (load(at), load(at + width), load(at + 2 * width), load(at + 3 * width))
+    put(outputGradient(values), d + j * pointStride, 6 * pointStride)
   }
 }
 

@@ -4,12 +4,18 @@ extension CPU {
   /// dx of a 3x3 convolution, the transpose of the forward algorithm: B ((A dy A^T) U) B^T per tile of dy. Neighbours
   /// overlap by two pixels of dx, which are summed in the order of the tiles.
   ///
-  /// - Parameter mask: laid out as dx, which is 0 where it is not positive; or nil.
+  /// - Parameters:
+  ///   - winners: see ``WinogradOutputGradient``.
+  ///   - mask: laid out as dx, which is 0 where it is not positive; or nil.
   func inputGradientWinograd(
-    _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
-    into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>?
+    _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, winners: UnsafePointer<UInt8>? = nil,
+    _ weights: Tensor, into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>?
   ) {
-    let pass = WinogradInputGradient(kernels: kernels, tiles: WinogradTiles(g), dy: dy, dx: dx, mask: mask)
+    let tiles = WinogradTiles(g)
+    let pass = WinogradInputGradient(
+      kernels: kernels, tiles: tiles,
+      dy: WinogradOutputGradient(kernels: kernels, tiles: tiles, dy: dy, winners: winners), dx: dx, mask: mask
+    )
     run(pass, .of(weights, .transposed, on: self))
   }
 }
@@ -17,7 +23,7 @@ extension CPU {
 private struct WinogradInputGradient: WinogradPass {
   let kernels: MicroKernels
   let tiles: WinogradTiles
-  let dy: UnsafePointer<Float>
+  let dy: WinogradOutputGradient
   let dx: UnsafeMutablePointer<Float>
   let mask: UnsafePointer<Float>?
 
@@ -32,11 +38,8 @@ private struct WinogradInputGradient: WinogradPass {
   func transform(
     _ tile: Int, into d: UnsafeMutablePointer<Float>, pointStride: Int, _ scratch: WinogradScratch
   ) {
-    let place = tiles.place(tile)
     for channel in stride(from: 0, to: g.k, by: width) {
-      let source = scratch.outputPatch(place, dy, g, channel: channel)
-      kernels.winogradOutputGradient(
-        source.pointer, source.rowStride, source.pixelStride, d + channel, pointStride, scratch.vectors)
+      dy.transform(tile, channel: channel, into: d + channel, pointStride: pointStride, scratch)
     }
   }
 

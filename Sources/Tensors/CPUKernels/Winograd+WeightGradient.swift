@@ -4,13 +4,17 @@ extension CPU {
   /// dW of a 3x3 convolution: per point the product of the transformed images, transposed, with the transformed
   /// dy, summed over tiles.
   ///
+  /// - Parameter winners: see ``WinogradOutputGradient``.
+  ///
   /// Blocks of tiles are transformed by all threads, which then share points and panels. Every sum runs over the
   /// tiles in order, so that it does not depend on the threads.
   func weightGradientWinograd(
     _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
-    into dw: UnsafeMutablePointer<Float>
+    winners: UnsafePointer<UInt8>? = nil, into dw: UnsafeMutablePointer<Float>
   ) {
-    WinogradWeightJob(g, x, dy, self).run(into: dw)
+    let gradient = WinogradOutputGradient(
+      kernels: kernels, tiles: WinogradTiles(g), dy: dy, winners: winners)
+    WinogradWeightJob(g, x, gradient, self).run(into: dw)
   }
 }
 
@@ -19,11 +23,11 @@ private struct WinogradWeightJob {
   let kernels: MicroKernels
   let tiles: WinogradTiles
   let x: UnsafePointer<Float>
-  let dy: UnsafePointer<Float>
+  let dy: WinogradOutputGradient
   let panels: Int
   let perBlock: Int
 
-  init(_ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ cpu: CPU) {
+  init(_ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: WinogradOutputGradient, _ cpu: CPU) {
     self.cpu = cpu
     kernels = cpu.kernels
     tiles = WinogradTiles(g)
@@ -93,16 +97,14 @@ private struct WinogradWeightJob {
     cpu.parallel((block.count + step - 1) / step) { task in
       let scratch = WinogradScratch(cpu, floats: 0, g)
       for tile in block.dropFirst(task * step).prefix(step) {
-        let place = tiles.place(tile)
         let at = tile - block.lowerBound
-        let source = scratch.inputPatch(place, x, g)
+        let source = scratch.inputPatch(tiles.place(tile), x, g)
         kernels.winogradInput(
           source.pointer, source.rowStride, g.c, g.c, v + at * g.c, inputStride, scratch.vectors)
         for panel in 0..<panels {
-          let source = scratch.outputPatch(place, dy, g, channel: panel * width)
-          kernels.winogradOutputGradient(
-            source.pointer, source.rowStride, source.pixelStride,
-            d + panel * points * outputStride + at * width, outputStride, scratch.vectors)
+          dy.transform(
+            tile, channel: panel * width, into: d + panel * points * outputStride + at * width,
+            pointStride: outputStride, scratch)
         }
       }
     }

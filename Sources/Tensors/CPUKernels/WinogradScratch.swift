@@ -55,25 +55,6 @@ struct WinogradScratch {
     }
   }
 
-  /// The 4x4 pixels of a panel of the output's gradient that a tile holds; copied with zeros where the tile or
-  /// the panel reaches beyond it.
-  func outputPatch(
-    _ place: (image: Int, row: Int, column: Int), _ dy: UnsafePointer<Float>, _ g: ConvolutionGeometry,
-    channel: Int
-  ) -> (pointer: UnsafePointer<Float>, rowStride: Int, pixelStride: Int) {
-    let start = ((place.image * g.outputHeight + place.row) * g.outputWidth + place.column) * g.k + channel
-    let (rows, columns) = (min(4, g.outputHeight - place.row), min(4, g.outputWidth - place.column))
-    let count = min(width, g.k - channel)
-    if rows == 4, columns == 4, count == width { return (dy + start, g.outputWidth * g.k, g.k) }
-    patch.update(repeating: 0, count: 16 * width)
-    for i in 0..<rows {
-      for j in 0..<columns {
-        (patch + (i * 4 + j) * width).update(from: dy + start + (i * g.outputWidth + j) * g.k, count: count)
-      }
-    }
-    return (UnsafePointer(patch), 4 * width, width)
-  }
-
   /// A whole panel of the bias, zero where there is none.
   func bias(_ bias: UnsafePointer<Float>?, _ column: Int, of columns: Int) -> UnsafePointer<Float> {
     if let bias, column + width <= columns { return bias + column }

@@ -18,14 +18,27 @@ public func conv2dMaxPooled(
   let results = try PooledConvolution(geometry: geometry, window: window)(
     all: [x, weight] + (bias.map { [$0] } ?? []))
   var (y, winner) = (results[0], results[1])
-  // The convolution's own result exists on the tape only: its gradient does not depend on it.
-  let between = Tensor(shape: geometry.outputShape, buffer: try x.device.makeBuffer(byteCount: 4))
-    .recorded(from: convolutionPullbacks(x, weight, bias, geometry))
   y.isRectified = true
   let pooled = y
-  return y.recorded(from: [
-    (between, { dy in try MaxPool.Gradient(window: window)(dy.masked(by: pooled), winner) })
-  ])
+  var inputs: [(Tensor, TapeNode.Pullback)] = [
+    (
+      x,
+      { dy in
+        let gradient = PooledConvolution.InputGradient(geometry: geometry, window: window)
+        return try x.gradient(gradient, dy.masked(by: pooled), winner, weight)
+      }
+    ),
+    (
+      weight,
+      { dy in
+        let gradient = PooledConvolution.WeightGradient(geometry: geometry, window: window)
+        return try gradient(x, dy.masked(by: pooled), winner)
+      }
+    ),
+  ]
+  // Each window has one gradient, before the pool as after it.
+  if let bias { inputs.append((bias, { dy in try ColumnSums()(dy.masked(by: pooled)) })) }
+  return y.recorded(from: inputs)
 }
 
 /// What ``conv2dMaxPooled(_:_:bias:padding:)`` runs on the CPU: the pooled result and the winners.
@@ -50,5 +63,56 @@ struct PooledConvolution: Operation {
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let y = try Convolution(geometry: geometry, relu: true)(all: inputs)
     try MaxPool(window: window).run(on: openCL, y, outputs)
+  }
+}
+
+extension PooledConvolution {
+  /// dx from the gradient by the pooled result, masked by it, the winners and the weights; 0 where an optional fourth
+  /// input, x as the output of a ReLU, is not positive.
+  struct InputGradient: Operation {
+    let geometry: ConvolutionGeometry
+    let window: PoolWindow
+
+    func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
+      try require(inputs[0].shape == window.output, "dy does not fit", inputs)
+      try require(inputs.count < 4 || inputs[3].shape == geometry.imageShape, "x does not fit", inputs)
+      return [OutputSpec(geometry.imageShape)]
+    }
+
+    func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      let (dy, weights) = (cpu.operand(inputs[0]), cpu.operand(inputs[2]))
+      cpu.inputGradientWinograd(
+        geometry, dy.pointer, winners: inputs[1].bytePointer, weights, into: outputs[0].pointer,
+        mask: inputs.count > 3 ? UnsafePointer(inputs[3].pointer) : nil)
+      withExtendedLifetime(dy) {}
+    }
+
+    func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      let dy = try MaxPool.Gradient(window: window)(inputs[0], inputs[1])
+      try Convolution.InputGradient(geometry: geometry).run(on: openCL, [dy] + inputs[2...], outputs)
+    }
+  }
+
+  /// dW from x, the gradient by the pooled result, masked by it, and the winners.
+  struct WeightGradient: Operation {
+    let geometry: ConvolutionGeometry
+    let window: PoolWindow
+
+    func outputs(for inputs: [Tensor]) throws -> [OutputSpec] {
+      try require(inputs[1].shape == window.output, "dy does not fit", inputs)
+      return [OutputSpec(geometry.weightShape)]
+    }
+
+    func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      let (x, dy) = (cpu.operand(inputs[0]), cpu.operand(inputs[1]))
+      cpu.weightGradientWinograd(
+        geometry, x.pointer, dy.pointer, winners: inputs[2].bytePointer, into: outputs[0].pointer)
+      withExtendedLifetime((x, dy)) {}
+    }
+
+    func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
+      let dy = try MaxPool.Gradient(window: window)(inputs[1], inputs[2])
+      try Convolution.WeightGradient(geometry: geometry).run(on: openCL, [inputs[0], dy], outputs)
+    }
   }
 }
