@@ -12,13 +12,14 @@ TEMPER_INLINE void prefetch_far(const void *address) { __builtin_prefetch(addres
 
 // Swift's own operators on SIMD types work lane by lane and rely on the optimizer to put the lanes together again,
 // which it does in part. These are operations on whole vectors, of the width of the module that includes this.
-#if defined(__AVX512F__)
+#ifdef __AVX512F__
 #define TEMPER_LANES 16
-#elif defined(__AVX2__)
-#define TEMPER_LANES 8
 #else
-#define TEMPER_LANES 4
+#define TEMPER_LANES 8
 #endif
+
+// Without AVX a vector takes two registers. Nothing here is ever called, so that how it would be passed does not matter.
+#pragma clang diagnostic ignored "-Wpsabi"
 
 typedef float temper_vector __attribute__((ext_vector_type(TEMPER_LANES)));
 typedef int temper_bits __attribute__((ext_vector_type(TEMPER_LANES)));

@@ -1,13 +1,5 @@
 // The Linf step of PGD; the arithmetic is that of `Ball` in Tensors/Operations/PGDStep.swift, bit for bit.
 
-#if VECTOR512
-  private typealias Bits = SIMD16<UInt32>
-#elseif VECTOR256
-  private typealias Bits = SIMD8<UInt32>
-#else
-  private typealias Bits = SIMD4<UInt32>
-#endif
-
 /// out = the point within epsilon of the original and in [0, 1] that is nearest to x + stepSize * sign(g), for whole
 /// vectors of pixels.
 /// - Returns: pixels done; fewer than a vector are left.
@@ -41,7 +33,7 @@ private func bound(_ a: Vector, _ e: Vector, outwards: Float) -> Vector {
   let sum = a + e
   let back = sum - a
   let error = ((a - (sum - back)) + (e - back)) * outwards
-  let bits = unsafeBitCast(sum, to: Bits.self)
+  let bits = unsafeBitCast(sum, to: Numbers.self)
   let inwards = unsafeBitCast(outwards > 0 ? bits &- 1 : bits &+ 1, to: Vector.self)
   return sum.replacing(with: inwards, where: (error .< Vector.zero) .& (sum .> Vector.zero))
 }

@@ -2,25 +2,41 @@
 
 internal import CSIMD
 
-/// Operations of one call of ``kernelPeak``: 12 independent sums of `repetitions` products each.
-@inline(never) public func kernelPeakOperations(_ repetitions: Int) -> Int { repetitions * 12 * 2 * width }
+/// Independent sums that keep the arithmetic units busy and fit the registers.
+#if VECTOR512 || VECTOR256
+  private typealias PeakSums = InlineArray<12, Void>
+#else
+  private typealias PeakSums = InlineArray<6, Void>
+#endif
+
+/// Operations of one call of ``kernelPeak``.
+@inline(never) public func kernelPeakOperations(_ repetitions: Int) -> Int {
+  repetitions * PeakSums.count * 2 * width
+}
 
 /// Multiplies and adds on registers alone, which is the most that the processor can do.
 @inline(never)
 public func kernelPeak(_ repetitions: Int, _ factor: Float) -> Float {
+  peak(PeakSums.self, repetitions, factor)
+}
+
+@inline(__always)
+private func peak<let Sums: Int>(_ sums: InlineArray<Sums, Void>.Type, _ repetitions: Int, _ factor: Float)
+  -> Float
+{
   let (a, b) = (Vector(repeating: factor), Vector(repeating: 1 - factor))
-  var sums = InlineArray<12, Vector>(repeating: a)
+  var values = InlineArray<Sums, Vector>(repeating: a)
   var left = repetitions
   repeat {
-    unrolled(InlineArray<12, Void>.self) { i in
+    unrolled(sums) { i in
       var sum = b
-      multiplyAdd(&sum, sums[i], a)
-      sums[i] = sum
+      multiplyAdd(&sum, values[i], a)
+      values[i] = sum
     }
     left -= 1
   } while left > 0
   var total = Vector.zero
-  unrolled(InlineArray<12, Void>.self) { i in total += sums[i] }
+  unrolled(sums) { i in total += values[i] }
   return total[0]
 }
 

@@ -8,13 +8,17 @@ internal import CSIMD
 
 #if VECTOR512
   typealias Vector = SIMD16<Float>
+  typealias Numbers = SIMD16<UInt32>
   let maximumRows = 14
-#elseif VECTOR256
+#elseif VECTOR256 || arch(arm64)
   typealias Vector = SIMD8<Float>
+  typealias Numbers = SIMD8<UInt32>
   let maximumRows = 6
 #else
-  typealias Vector = SIMD4<Float>
-  let maximumRows = 6
+  // Two registers each, so that a broadcast value serves four products.
+  typealias Vector = SIMD8<Float>
+  typealias Numbers = SIMD8<UInt32>
+  let maximumRows = 2
 #endif
 
 @inline(__always) var width: Int { Vector.scalarCount }
@@ -26,7 +30,7 @@ internal import CSIMD
 @inline(__always) func store(_ p: UnsafeMutablePointer<Float>, _ v: Vector) {
   UnsafeMutableRawPointer(p).storeBytes(of: v, as: Vector.self)
 }
-/// Stores a vector past the caches; the address is a multiple of its size. The baseline's vectors are too short for it.
+/// Stores a vector past the caches; the address is a multiple of its size. The baseline does not.
 @inline(__always) func stream(_ p: UnsafeMutablePointer<Float>, _ v: Vector) {
   #if VECTOR512 || VECTOR256
     vector_stream(p, v)

@@ -2,14 +2,6 @@
 
 internal import CSIMD
 
-#if VECTOR512
-  typealias PixelNumbers = SIMD16<UInt32>
-#elseif VECTOR256
-  typealias PixelNumbers = SIMD8<UInt32>
-#else
-  typealias PixelNumbers = SIMD4<UInt32>
-#endif
-
 /// The largest value of each window and the number, within its window, of the pixel that holds it first.
 ///
 /// - Parameters:
@@ -42,7 +34,7 @@ private func poolVector(
   _ channels: Int, _ rows: Int, _ columns: Int, _ rowStride: Int
 ) {
   var largest = load(x)
-  var numbers = PixelNumbers.zero
+  var numbers = Numbers.zero
   var number: UInt32 = 0
   for row in 0..<rows {
     for column in 0..<columns {
@@ -56,7 +48,7 @@ private func poolVector(
 
 /// Takes over v and its number in the lanes where it is larger, or NaN.
 @inline(__always)
-func takeLarger(_ largest: inout Vector, _ numbers: inout PixelNumbers, _ v: Vector, _ number: UInt32) {
+func takeLarger(_ largest: inout Vector, _ numbers: inout Numbers, _ v: Vector, _ number: UInt32) {
   let isLarger = vector_larger(v, largest)
   largest = vector_select(isLarger, v, largest)
   numbers = vector_select_number(isLarger, number, numbers)

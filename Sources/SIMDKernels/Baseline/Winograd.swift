@@ -202,7 +202,7 @@ private func pool(
   _ winner: UnsafeMutablePointer<UInt8>
 ) {
   var largest = positive(v0 + bias)
-  var numbers = PixelNumbers.zero
+  var numbers = Numbers.zero
   takeLarger(&largest, &numbers, positive(v1 + bias), 1)
   takeLarger(&largest, &numbers, positive(v2 + bias), 2)
   takeLarger(&largest, &numbers, positive(v3 + bias), 3)

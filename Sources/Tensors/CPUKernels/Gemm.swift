@@ -50,7 +50,7 @@ extension CPU {
   /// Whether a result is stored past the caches: it would not fit them, and every store fills whole cache lines.
   func streams(_ result: UnsafeMutablePointer<Float>, rows: Int, columns: Int) -> Bool {
     let fillsLines = UInt(bitPattern: result) % 64 == 0 && columns % kernels.panelWidth == 0
-    return fillsLines && kernels.panelWidth >= 16 && rows * columns >= 1 << 22
+    return fillsLines && rows * columns >= 1 << 22
   }
 
   /// Splits 0..<count for all threads into ranges that get smaller towards the end.
