@@ -79,18 +79,19 @@ TEMPER_INLINE temper_vector vector_where_byte(temper_vector v, const unsigned ch
   return (temper_vector)((temper_bits)v & (__builtin_convertvector(values, temper_bits) == (int)number));
 }
 
+#ifdef __AVX512F__
+/// Copies the values whose bits are set.
+TEMPER_INLINE void vector_copy_masked(float *to, const float *from, unsigned short mask) {
+  temper_vector values = __builtin_ia32_loadups512_mask(from, (temper_vector)0.0f, mask);
+  __builtin_ia32_storeups512_mask(to, values, mask);
+}
+#endif
+
 #ifdef __AVX__
 /// Stores past the caches, to an address that is a multiple of the vector's size.
 TEMPER_INLINE void vector_stream(float *address, temper_vector values) {
   __builtin_nontemporal_store(values, (temper_vector *)address);
 }
 #endif
-
-/// Makes streamed stores visible to other threads before anything that is stored later.
-TEMPER_INLINE void stream_end(void) {
-#ifdef __SSE__
-  __builtin_ia32_sfence();
-#endif
-}
 
 #endif

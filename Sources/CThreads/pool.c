@@ -37,6 +37,13 @@ static inline void pause_briefly(void) {
 #endif
 }
 
+// Stores past the caches become visible to other threads before anything that is stored later.
+static inline void end_streams(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#endif
+}
+
 static void execute(TemperPool *pool) {
   inside_task = true;
   for (;;) {
@@ -45,6 +52,7 @@ static void execute(TemperPool *pool) {
     pool->task(pool->context, index);
   }
   inside_task = false;
+  end_streams();
 }
 
 static void await_generation(TemperPool *pool, uint64_t seen) {
@@ -113,6 +121,7 @@ void temper_pool_run(TemperPool *pool, int64_t count, TemperTask task, void *con
   bool alone = count <= 1 || pool->threads == 1 || inside_task;
   if (alone || atomic_flag_test_and_set_explicit(&pool->busy, memory_order_acquire)) {
     for (int64_t i = 0; i < count; i++) task(context, i);
+    end_streams();
     return;
   }
   pool->count = count;

@@ -22,7 +22,8 @@ package struct MicroKernels: Sendable {
   package typealias Product =
     @Sendable (
       _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _ segments: Int,
-      _ depth: Int, _ a: Values, _ segmentStride: Int, _ stride: Int, _ b: Values, _ c: Results,
+      _ depth: Int, _ a: Values, _ segmentStride: Int, _ stride: Int, _ b: Values, _ bStride: Int,
+      _ c: Results,
       _ cRowStride: Int, _ accumulate: Bool, _ bias: Values?, _ relu: Bool, _ mask: Values?,
       _ streamed: Bool
     ) -> Void

@@ -43,30 +43,25 @@ private func peak<let Sums: Int>(_ sums: InlineArray<Sums, Void>.Type, _ repetit
 /// Columns of a panel of B and of C.
 @inline(never) public func kernelPanelWidth() -> Int { panelWidth }
 
-/// Calls `body` with each batch and, in it, the first row and the height of each tile; heights are balanced. While
-/// a panel of B, `panelFloats` long, is used for its tiles, the next one is fetched: that of the next batch, or what
-/// follows the last.
+/// Calls `body` with each batch and, in it, the first row and the height of each tile; heights are balanced. While a
+/// panel of B is used for its tiles, the next one is fetched, a part per tile: that of the next batch, or what follows
+/// the last.
 @inline(__always)
 private func forTiles(
-  _ batches: Int, _ rows: Int, _ b: UnsafePointer<Float>, _ bBatch: Int, _ panelFloats: Int,
-  _ body: (_ batch: Int, _ row: Int, _ count: Int) -> Void
+  _ batches: Int, _ rows: Int, _ b: UnsafePointer<Float>, _ bBatch: Int, _ depth: Int, _ bStride: Int,
+  _ body: (_ batch: Int, _ row: Int, _ count: Int, _ next: Upcoming) -> Void
 ) {
   let tiles = (rows + maximumRows - 1) / maximumRows
   guard tiles > 0 else { return }
   let (height, higher) = (rows / tiles, rows % tiles)
-  let lines = (panelFloats / 16 + tiles - 1) / tiles  // cache lines per tile
+  let step = (bStride + tiles - 1) / tiles
   for batch in 0..<batches {
     var row = 0
-    var next = b + (batch < batches - 1 ? (batch + 1) * bBatch : batch * bBatch + panelFloats)
+    var next = b + (batch < batches - 1 ? (batch + 1) * bBatch : batch * bBatch + depth * bStride)
     for tile in 0..<tiles {
       let count = tile < higher ? height + 1 : height
-      var left = lines
-      while left > 0 {
-        prefetch_far(next)
-        next += 16
-        left -= 1
-      }
-      body(batch, row, count)
+      body(batch, row, count, Upcoming(start: next, step: step))
+      next += depth * step
       row += count
     }
   }
@@ -75,37 +70,39 @@ private func forTiles(
 /// `batches` products of one panel width: C = A * B, each from `rows` rows of A of `segments` runs of `depth`
 /// contiguous values.
 ///
-/// C[i, 0..<panel] = sum over s, k of A[s * segmentStride + i * rowStride + k] * B[(s * depth + k) * panel ...],
+/// C[i, 0..<panel] = sum over s, k of A[s * segmentStride + i * rowStride + k] * B[(s * depth + k) * bStride ...],
 /// added to C if `accumulate`; then `bias` (panel values) is added, ReLU applied, and 0 stored where `mask`, laid
 /// out as C, is not positive. `streamed` stores C past the caches; its rows then begin at multiples of 64 bytes. Batch n starts at n * aBatch, n * bBatch and n * cBatch.
 @inline(never)
 public func kernelProductByRows(
   _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _ segments: Int, _ depth: Int,
   _ a: UnsafePointer<Float>, _ segmentStride: Int, _ rowStride: Int, _ b: UnsafePointer<Float>,
-  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool, _ bias: UnsafePointer<Float>?,
+  _ bStride: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool,
+  _ bias: UnsafePointer<Float>?,
   _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool
 ) {
-  forTiles(batches, rows, b, bBatch, segments * depth * panelWidth) { batch, row, count in
+  forTiles(batches, rows, b, bBatch, segments * depth, bStride) { batch, row, count, next in
     let offset = batch * cBatch + row * cRowStride
     contiguousDepthTile(
       count, segments, depth, a + batch * aBatch + row * rowStride, segmentStride, rowStride,
-      b + batch * bBatch,
+      b + batch * bBatch, bStride,
       c + offset, cRowStride,
       Finish(
         accumulate: accumulate, bias: bias, relu: relu, mask: mask == nil ? nil : mask! + offset,
-        streamed: streamed))
+        streamed: streamed), next)
   }
-  if streamed { stream_end() }
 }
 
 @inline(__always)
 private func contiguousDepthTile(
   _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int,
-  _ rowStride: Int, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int,
-  _ finish: Finish
+  _ rowStride: Int, _ b: UnsafePointer<Float>, _ bStride: Int, _ c: UnsafeMutablePointer<Float>,
+  _ cRowStride: Int,
+  _ finish: Finish, _ next: Upcoming
 ) {
   @inline(__always) func run<let Rows: Int>(_ rows: InlineArray<Rows, Void>.Type) {
-    contiguousDepth(rows, segments, depth, a, segmentStride, rowStride, b, c, cRowStride, finish)
+    contiguousDepth(
+      rows, segments, depth, a, segmentStride, rowStride, b, bStride, c, cRowStride, finish, next)
   }
   guard segments > 0, depth > 0 else { return emptyTile(rows, c, cRowStride, finish) }
   switch rows {
@@ -136,28 +133,29 @@ private func contiguousDepthTile(
 public func kernelProductByColumns(
   _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _: Int, _ depth: Int,
   _ a: UnsafePointer<Float>, _: Int, _ depthStride: Int, _ b: UnsafePointer<Float>,
-  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool, _ bias: UnsafePointer<Float>?,
+  _ bStride: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool,
+  _ bias: UnsafePointer<Float>?,
   _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool
 ) {
-  forTiles(batches, rows, b, bBatch, depth * panelWidth) { batch, row, count in
+  forTiles(batches, rows, b, bBatch, depth, bStride) { batch, row, count, next in
     let offset = batch * cBatch + row * cRowStride
     let (start, stride) = depthStride > 0 ? (row, depthStride) : (row * depth, count)
     contiguousRowsTile(
-      count, depth, a + batch * aBatch + start, stride, b + batch * bBatch, c + offset, cRowStride,
+      count, depth, a + batch * aBatch + start, stride, b + batch * bBatch, bStride, c + offset, cRowStride,
       Finish(
         accumulate: accumulate, bias: bias, relu: relu, mask: mask == nil ? nil : mask! + offset,
-        streamed: streamed))
+        streamed: streamed), next)
   }
-  if streamed { stream_end() }
 }
 
 @inline(__always)
 private func contiguousRowsTile(
   _ rows: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ depthStride: Int, _ b: UnsafePointer<Float>,
-  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish
+  _ bStride: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish,
+  _ next: Upcoming
 ) {
   @inline(__always) func run<let Rows: Int>(_ rows: InlineArray<Rows, Void>.Type) {
-    contiguousRows(rows, depth, a, depthStride, b, c, cRowStride, finish)
+    contiguousRows(rows, depth, a, depthStride, b, bStride, c, cRowStride, finish, next)
   }
   guard depth > 0 else { return emptyTile(rows, c, cRowStride, finish) }
   switch rows {

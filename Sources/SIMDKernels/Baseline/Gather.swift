@@ -38,6 +38,12 @@ public func kernelGatherTiles(
 private func copy<let Count: Int>(
   _: InlineArray<Count, Void>.Type, _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
 ) {
+  #if VECTOR512
+    if Count > 4 {
+      vector_copy_masked(target, source, UInt16(truncatingIfNeeded: (1 << Count) - 1))
+      return
+    }
+  #endif
   let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
   if Count & 8 != 0 { to.storeBytes(of: from.loadUnaligned(as: SIMD8<Float>.self), as: SIMD8<Float>.self) }
   let four = (Count & 8) * 4

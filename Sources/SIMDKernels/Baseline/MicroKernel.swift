@@ -80,25 +80,34 @@ struct Finish {
   let streamed: Bool
 }
 
+/// What the next tiles will read of B: fetched meanwhile, `step` floats per depth.
+struct Upcoming {
+  let start: UnsafePointer<Float>
+  let step: Int
+}
+
 /// One tile of `Rows` rows: C = the sum over segments s and depths k (at least one of each) of
-/// A[s * segmentStride + i * rowStride + k * depthStride] * B[(s * depth + k) * panelWidth ...].
+/// A[s * segmentStride + i * rowStride + k * depthStride] * B[(s * depth + k) * bStride ...].
 @inline(__always)
 func tile<let Rows: Int>(
   _ rows: InlineArray<Rows, Void>.Type, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>,
-  _ segmentStride: Int, _ rowStride: Int, _ depthStride: Int, _ b: UnsafePointer<Float>,
-  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish
+  _ segmentStride: Int, _ rowStride: Int, _ depthStride: Int, _ b: UnsafePointer<Float>, _ bStride: Int,
+  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish, _ next: Upcoming
 ) {
   var c0 = InlineArray<Rows, Vector>(repeating: .zero)
   var c1 = InlineArray<Rows, Vector>(repeating: .zero)
   if finish.accumulate { unrolled(rows) { i in prefetch_near(c + i * cRowStride) } }
   // Counting down after the body keeps every accumulator in one register; `for` loops copy or spill some.
   var b = b
+  var upcoming = next.start
   var segment = a
   var segmentsLeft = segments
   repeat {
     var a = segment
     var depthsLeft = depth
     repeat {
+      prefetch_far(upcoming)
+      upcoming += next.step
       let b0 = load(b)
       let b1 = load(b + width)
       unrolled(rows) { i in
@@ -107,7 +116,7 @@ func tile<let Rows: Int>(
         multiplyAdd(&c1[i], x, b1)
       }
       a += depthStride
-      b += panelWidth
+      b += bStride
       depthsLeft -= 1
     } while depthsLeft > 0
     segment += segmentStride
@@ -178,17 +187,18 @@ func emptyTile(_ rows: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int,
 @inline(never)
 func contiguousDepth<let Rows: Int>(
   _ rows: InlineArray<Rows, Void>.Type, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>,
-  _ segmentStride: Int, _ rowStride: Int, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRowStride: Int, _ finish: Finish
+  _ segmentStride: Int, _ rowStride: Int, _ b: UnsafePointer<Float>, _ bStride: Int,
+  _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish, _ next: Upcoming
 ) {
-  tile(rows, segments, depth, a, segmentStride, rowStride, 1, b, c, cRowStride, finish)
+  tile(rows, segments, depth, a, segmentStride, rowStride, 1, b, bStride, c, cRowStride, finish, next)
 }
 
 /// A tile whose rows lie next to each other in A.
 @inline(never)
 func contiguousRows<let Rows: Int>(
   _ rows: InlineArray<Rows, Void>.Type, _ depth: Int, _ a: UnsafePointer<Float>, _ depthStride: Int,
-  _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish
+  _ b: UnsafePointer<Float>, _ bStride: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int,
+  _ finish: Finish, _ next: Upcoming
 ) {
-  tile(rows, 1, depth, a, 0, 1, depthStride, b, c, cRowStride, finish)
+  tile(rows, 1, depth, a, 0, 1, depthStride, b, bStride, c, cRowStride, finish, next)
 }

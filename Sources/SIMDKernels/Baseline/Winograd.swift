@@ -234,12 +234,10 @@ private func prefetchPixels(_ x: UnsafePointer<Float>, _ rowStride: Int, rows: I
   }
 }
 
-/// Asks for the first cache line of a panel of the 4x4 pixels from y on.
+/// Asks for a panel of each of the 4x4 pixels from y on.
 @inline(__always)
 private func prefetchPanels(_ y: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int) {
-  for i in 0..<4 {
-    for j in 0..<4 { prefetch_near(y + i * rowStride + j * pixelStride) }
-  }
+  for j in 0..<4 { prefetchPixels(y + j * pixelStride, rowStride, rows: 4, panelWidth) }
 }
 
 /// One 4x4 tile of a panel of an output's gradient; point (i, j) goes to d + (6 i + j) * pointStride.
@@ -248,6 +246,7 @@ public func kernelWinogradOutputGradient(
   _ dy: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ d: UnsafeMutablePointer<Float>,
   _ pointStride: Int, _ scratch: UnsafeMutablePointer<Float>
 ) {
+  prefetchPanels(dy + 4 * pixelStride, rowStride, pixelStride)
   forVectors(panelWidth) { c in
     for i in 0..<4 {
       let row = dy + c + i * rowStride

@@ -8,7 +8,10 @@ extension CPU {
     _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ weights: PackedSegments,
     into y: UnsafeMutablePointer<Float>, epilogue: Epilogue = Epilogue()
   ) {
-    let rowsPerTask = max(1, min(g.outputHeight, 96 / max(1, g.outputWidth)))
+    // Tasks of about 100 pixels, or as many as read 64 KB if images are many.
+    let fitting = (1 << 14) / max(1, g.stride * (g.w + 2 * g.padding) * g.c)
+    let few = max(1, 96 / max(1, g.outputWidth))
+    let rowsPerTask = min(g.outputHeight, g.n >= 4 * threads ? max(few, fitting) : few)
     let rowTasks = (g.outputHeight + rowsPerTask - 1) / rowsPerTask
     var epilogue = epilogue
     epilogue.streamed = streams(y, rows: g.n * g.outputHeight * g.outputWidth, columns: g.k)

@@ -3,7 +3,7 @@ import Devices
 extension CPU {
   /// dW of a convolution: the product of the image rows that each weight sees, transposed, with dy.
   ///
-  /// Images are split into at most 16 groups, whatever the number of threads; each group has its own sum and
+  /// Images are split into at most 16 groups (fewer for large filters), whatever the number of threads; each group has its own sum and
   /// the sums are added in order, so that results do not depend on the threads.
   func convolveWeightGradient(
     _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
@@ -50,7 +50,7 @@ private struct DirectWeightGradient {
     let width = cpu.kernels.panelWidth
     panels = (g.k + width - 1) / width
     columns = panels * width
-    groups = max(1, min(16, g.n))
+    groups = max(1, min(16, g.n, (1 << 20) / (g.r * g.s * g.c * columns)))
     parts = (columns + 255) / 256
   }
 
@@ -76,7 +76,7 @@ private struct DirectWeightGradient {
         addBlock(
           images: image..<min(images.upperBound, image + imageStep),
           rows: row..<min(g.outputHeight, row + rowStep), panels: panels, tiles,
-          gradients: tiles + depth * Self.rowsPerBlock, accumulate: accumulate, into: sum)
+          packed: tiles + depth * Self.rowsPerBlock, accumulate: accumulate, into: sum)
         accumulate = true
       }
     }
@@ -85,19 +85,27 @@ private struct DirectWeightGradient {
 
   private func addBlock(
     images: Range<Int>, rows: Range<Int>, panels: Range<Int>, _ tiles: UnsafeMutablePointer<Float>,
-    gradients: UnsafeMutablePointer<Float>, accumulate: Bool, into sum: UnsafeMutablePointer<Float>
+    packed: UnsafeMutablePointer<Float>, accumulate: Bool, into sum: UnsafeMutablePointer<Float>
   ) {
     let width = cpu.kernels.panelWidth
+    let count = g.r * g.s * g.c
     let perImage = rows.count * g.outputWidth
     let depth = images.count * perImage
     let first = (images.lowerBound * g.outputHeight + rows.lowerBound) * g.outputWidth
     let column = panels.lowerBound * width
-    cpu.kernels.pack(
-      dy + first * g.k + column, g.k, depth, min(g.k - column, panels.count * width), gradients)
+    // dy is packed for many rows only; else it would be copied to be read about once.
+    let isPacked = count > 300 || g.k % width != 0
+    let gradients: (pointer: UnsafePointer<Float>, panel: Int, stride: Int)
+    if isPacked {
+      cpu.kernels.pack(
+        dy + first * g.k + column, g.k, depth, min(g.k - column, panels.count * width), packed)
+      gradients = (UnsafePointer(packed), depth * width, width)
+    } else {
+      gradients = (dy + first * g.k + column, width, g.k)
+    }
     let sources = images.map { image in
       PaddedRows(of: x + image * g.h * g.w * g.c, g, outputRows: rows, on: cpu)
     }
-    let count = g.r * g.s * g.c
     for start in stride(from: 0, to: count, by: Self.rowsPerBlock) {
       let height = min(Self.rowsPerBlock, count - start)
       for (i, source) in sources.enumerated() {
@@ -108,7 +116,8 @@ private struct DirectWeightGradient {
       for panel in panels {
         cpu.kernels.productByColumns(
           1, 0, 0, 0, height, 1, depth, tiles, 0, 0,
-          gradients + (panel - panels.lowerBound) * depth * width, sum + start * columns + panel * width,
+          gradients.pointer + (panel - panels.lowerBound) * gradients.panel, gradients.stride,
+          sum + start * columns + panel * width,
           columns, accumulate, nil, false, nil, false)
       }
     }

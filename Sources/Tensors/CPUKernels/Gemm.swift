@@ -35,7 +35,9 @@ extension CPU {
     epilogue: Epilogue = Epilogue()
   ) {
     let parts = max(1, (b.columns + 1023) / 1024)
-    let ranges = guidedRanges(rows, largest: 96, multiple: 6)
+    // Whole tiles of AVX-512, or of AVX2 and the baseline.
+    let (largest, multiple) = kernels.panelWidth > 16 ? (168, 14) : (96, 6)
+    let ranges = guidedRanges(rows, largest: largest, multiple: multiple)
     var epilogue = epilogue
     epilogue.streamed = b.blocks == 1 && streams(c, rows: rows, columns: b.columns)
     let tile = TileProduct(self, byColumns: a.transposed)
@@ -147,14 +149,15 @@ struct TileProduct {
   ) {
     guard c.columns < panelWidth else {
       product(
-        1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, c.pointer, c.rowStride,
+        1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, panelWidth, c.pointer, c.rowStride,
         c.accumulate, epilogue.bias, epilogue.relu, epilogue.mask, epilogue.streamed)
       return
     }
     withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, c.rows * panelWidth)) { aside in
       let aside = aside.baseAddress!
       product(
-        1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, aside, panelWidth, false, nil,
+        1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, panelWidth, aside, panelWidth,
+        false, nil,
         false, nil, false)
       finish(aside, c, epilogue)
     }

@@ -5,9 +5,6 @@ extension CPU {
   /// dy, summed over tiles.
   ///
   /// - Parameter winners: see ``WinogradOutputGradient``.
-  ///
-  /// Blocks of tiles are transformed by all threads, which then share points and panels. Every sum runs over the
-  /// tiles in order, so that it does not depend on the threads.
   func weightGradientWinograd(
     _ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
     winners: UnsafePointer<UInt8>? = nil, into dw: UnsafeMutablePointer<Float>
@@ -18,6 +15,7 @@ extension CPU {
   }
 }
 
+/// The order of every sum depends on neither the threads nor their number.
 private struct WinogradWeightJob {
   let cpu: CPU
   let kernels: MicroKernels
@@ -25,6 +23,9 @@ private struct WinogradWeightJob {
   let x: UnsafePointer<Float>
   let dy: WinogradOutputGradient
   let panels: Int
+  /// Groups of tiles, each with its own sums, which are added at the end; 1 for large filters.
+  let groups: Int
+  /// Tiles that are transformed before their products are summed.
   let perBlock: Int
 
   init(_ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: WinogradOutputGradient, _ cpu: CPU) {
@@ -34,8 +35,14 @@ private struct WinogradWeightJob {
     self.x = x
     self.dy = dy
     panels = (g.k + cpu.kernels.panelWidth - 1) / cpu.kernels.panelWidth
-    // About 4 MB of transformed tiles, and enough of them that the sums are seldom read and written.
-    perBlock = min(tiles.count, max(128, 1 << 20 / (WinogradTiles.points * (g.c + g.k))))
+    let perTile = WinogradTiles.points * (g.c + panels * cpu.kernels.panelWidth)
+    var groups = 1
+    if g.c * g.k <= 64 * 64 {
+      while groups < 16, tiles.count >= 512 * groups { groups *= 2 }
+    }
+    self.groups = groups
+    // Of a group about 512 KB, which the second-level cache holds; else 4 MB, so that sums are seldom read and written.
+    perBlock = min(tiles.count, groups > 1 ? max(48, 131_072 / perTile) : max(128, 1 << 20 / perTile))
   }
 
   private var g: ConvolutionGeometry { tiles.geometry }
@@ -43,18 +50,53 @@ private struct WinogradWeightJob {
   private var points: Int { WinogradTiles.points }
   private var inputStride: Int { perBlock * g.c + 16 }
   private var outputStride: Int { perBlock * width + 16 }
+  private var blockFloats: Int { points * (inputStride + panels * outputStride) }
   private var sumStride: Int { g.c * width }
-  /// Tasks of a point, so that there are enough for all threads.
-  private var parts: Int { min(panels, (8 * cpu.threads + points - 1) / points) }
+  private var groupStride: Int { points * panels * sumStride }
 
   func run(into dw: UnsafeMutablePointer<Float>) {
-    let (vCount, dCount) = (points * inputStride, points * panels * outputStride)
-    let buffer = cpu.makeBuffer(byteCount: (vCount + dCount + points * panels * sumStride) * 4)
+    let buffer = cpu.makeBuffer(byteCount: groups * groupStride * 4)
+    let sums = buffer.address.assumingMemoryBound(to: Float.self)
+    if groups > 1 { sumByGroups(into: sums) } else { sumTogether(into: sums) }
+    finish(sums, dw)
+    withExtendedLifetime(buffer) {}
+  }
+
+  /// Each task has its own tiles: what it transforms stays in its processor's caches.
+  private func sumByGroups(into sums: UnsafeMutablePointer<Float>) {
+    cpu.parallel(groups) { group in
+      let own = group * tiles.count / groups..<(group + 1) * tiles.count / groups
+      let scratch = WinogradScratch(cpu, floats: blockFloats, g)
+      let (v, d) = (scratch.values, scratch.values + points * inputStride)
+      for first in stride(from: own.lowerBound, to: own.upperBound, by: perBlock) {
+        let block = first..<min(own.upperBound, first + perBlock)
+        transform(block, at: 0, v, d, scratch)
+        for panel in 0..<panels {
+          kernels.productByColumns(
+            points, inputStride, outputStride, sumStride, g.c, 1, block.count, v, 0, g.c,
+            d + panel * points * outputStride, width, sums + group * groupStride + panel * points * sumStride,
+            width,
+            first > own.lowerBound, nil, false, nil, false)
+        }
+      }
+    }
+  }
+
+  /// For large filters, whose sums exist once: blocks of tiles are transformed by all threads, which then share points
+  /// and panels.
+  private func sumTogether(into sums: UnsafeMutablePointer<Float>) {
+    let buffer = cpu.makeBuffer(byteCount: blockFloats * 4)
     let v = buffer.address.assumingMemoryBound(to: Float.self)
-    let (d, sums) = (v + vCount, v + vCount + dCount)
+    let d = v + points * inputStride
+    let step = 4
+    let parts = min(panels, (8 * cpu.threads + points - 1) / points)  // enough tasks for all threads
     for first in stride(from: 0, to: tiles.count, by: perBlock) {
       let block = first..<min(tiles.count, first + perBlock)
-      transform(block, v, d)
+      cpu.parallel((block.count + step - 1) / step) { task in
+        let scratch = WinogradScratch(cpu, floats: 0, g)
+        let start = first + task * step
+        transform(start..<min(block.upperBound, start + step), at: task * step, v, d, scratch)
+      }
       cpu.parallel(points * parts) { task in
         let (part, point) = (task / points, task % points)
         multiply(
@@ -62,7 +104,6 @@ private struct WinogradWeightJob {
           v + point * inputStride, d, accumulate: first > 0, into: sums)
       }
     }
-    finish(sums, dw)
     withExtendedLifetime(buffer) {}
   }
 
@@ -83,34 +124,33 @@ private struct WinogradWeightJob {
         let at = panel * points + point
         kernels.productByColumns(
           1, 0, 0, 0, height, 1, tiles, gathered.map { UnsafePointer($0) } ?? v, 0, isGathered ? 0 : g.c,
-          d + at * outputStride, sums + at * sumStride + start * width, width, accumulate, nil, false, nil,
+          d + at * outputStride, width, sums + at * sumStride + start * width, width, accumulate, nil, false,
+          nil,
           false)
       }
     }
     withExtendedLifetime(buffer) {}
   }
 
+  /// Transforms tiles of the images and of dy; the first becomes number `at` of the block.
   private func transform(
-    _ block: Range<Int>, _ v: UnsafeMutablePointer<Float>, _ d: UnsafeMutablePointer<Float>
+    _ range: Range<Int>, at: Int, _ v: UnsafeMutablePointer<Float>, _ d: UnsafeMutablePointer<Float>,
+    _ scratch: WinogradScratch
   ) {
-    let step = 4
-    cpu.parallel((block.count + step - 1) / step) { task in
-      let scratch = WinogradScratch(cpu, floats: 0, g)
-      for tile in block.dropFirst(task * step).prefix(step) {
-        let at = tile - block.lowerBound
-        let source = scratch.inputPatch(tiles.place(tile), x, g)
-        kernels.winogradInput(
-          source.pointer, source.rowStride, g.c, g.c, v + at * g.c, inputStride, scratch.vectors)
-        for panel in 0..<panels {
-          dy.transform(
-            tile, channel: panel * width, into: d + panel * points * outputStride + at * width,
-            pointStride: outputStride, scratch)
-        }
+    for tile in range {
+      let at = at + tile - range.lowerBound
+      let source = scratch.inputPatch(tiles.place(tile), x, g)
+      kernels.winogradInput(
+        source.pointer, source.rowStride, g.c, g.c, v + at * g.c, inputStride, scratch.vectors)
+      for panel in 0..<panels {
+        dy.transform(
+          tile, channel: panel * width, into: d + panel * points * outputStride + at * width,
+          pointStride: outputStride, scratch)
       }
     }
   }
 
-  /// The filters' gradients from those of their points.
+  /// Adds the groups and transforms the sums into the filters' gradients.
   private func finish(_ sums: UnsafePointer<Float>, _ dw: UnsafeMutablePointer<Float>) {
     cpu.parallel(panels * g.c) { task in
       let (panel, channel) = (task / g.c, task % g.c)
@@ -118,13 +158,18 @@ private struct WinogradWeightJob {
       let column = panel * width
       let target = dw + channel * g.k + column
       let count = min(width, g.k - column)
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: (36 + 9) * width) { memory in
-        let (scratch, aside) = (memory.baseAddress!, memory.baseAddress! + 36 * width)
-        if count == width {
-          kernels.winogradFilterGradient(source, sumStride, target, g.c * g.k, scratch)
-          return
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: (36 + 36 + 9) * width) { memory in
+        let total = memory.baseAddress!
+        let (scratch, aside) = (total + 36 * width, total + 72 * width)
+        for point in 0..<points {
+          let at = total + point * width
+          at.update(from: source + point * sumStride, count: width)
+          for group in 1..<max(1, groups) {
+            let other = source + group * groupStride + point * sumStride
+            for i in 0..<width { at[i] += other[i] }
+          }
         }
-        kernels.winogradFilterGradient(source, sumStride, aside, width, scratch)
+        kernels.winogradFilterGradient(total, width, aside, width, scratch)
         for tap in 0..<9 { (target + tap * g.c * g.k).update(from: aside + tap * width, count: count) }
       }
     }

@@ -117,7 +117,8 @@ private struct WinogradJob<Pass: WinogradPass> {
   ) {
     cpu.kernels.productByRows(
       WinogradTiles.points, inputStride(perBlock), filters.pointStride, productStride(perProduct),
-      range.count, 1, pass.depth, v, 0, pass.tileStride, filters.panel(panel), m, width, false, nil, false,
+      range.count, 1, pass.depth, v, 0, pass.tileStride, filters.panel(panel), width, m, width, false, nil,
+      false,
       nil, false)
     for tile in range {
       pass.finish(
