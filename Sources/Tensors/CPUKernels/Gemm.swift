@@ -65,7 +65,10 @@ extension CPU {
       ranges.append(start..<min(count, start + max(size, 2 * multiple)))
       start = ranges.last!.upperBound
     }
-    return ranges
+    // Each thread begins with its own part of the tasks: large and small ones for all.
+    return (0..<threads).flatMap { first in
+      stride(from: first, to: ranges.count, by: threads).map { ranges[$0] }
+    }
   }
 
   /// The part of ``multiply(_:_:rows:into:epilogue:)`` for some rows and panels.
