@@ -108,7 +108,6 @@ package struct MicroKernels: Sendable {
   package let productByRows: Product
   package let productByColumns: Product
   package let gatherTiles: GatherTiles
-  package let prefetch: @Sendable (_ p: Values, _ bytes: Int) -> Void
   package let pack: Pack
   package let packTransposed: Pack
   package let maxPool: MaxPool
@@ -137,7 +136,6 @@ package struct MicroKernels: Sendable {
         productByRows = KernelsAVX512.kernelProductByRows
         productByColumns = KernelsAVX512.kernelProductByColumns
         gatherTiles = KernelsAVX512.kernelGatherTiles
-        prefetch = KernelsAVX512.kernelPrefetch
         pack = KernelsAVX512.kernelPack
         packTransposed = KernelsAVX512.kernelPackTransposed
         maxPool = KernelsAVX512.kernelMaxPool
@@ -162,7 +160,6 @@ package struct MicroKernels: Sendable {
         productByRows = KernelsAVX2.kernelProductByRows
         productByColumns = KernelsAVX2.kernelProductByColumns
         gatherTiles = KernelsAVX2.kernelGatherTiles
-        prefetch = KernelsAVX2.kernelPrefetch
         pack = KernelsAVX2.kernelPack
         packTransposed = KernelsAVX2.kernelPackTransposed
         maxPool = KernelsAVX2.kernelMaxPool
@@ -188,7 +185,6 @@ package struct MicroKernels: Sendable {
       productByRows = KernelsBaseline.kernelProductByRows
       productByColumns = KernelsBaseline.kernelProductByColumns
       gatherTiles = KernelsBaseline.kernelGatherTiles
-      prefetch = KernelsBaseline.kernelPrefetch
       pack = KernelsBaseline.kernelPack
       packTransposed = KernelsBaseline.kernelPackTransposed
       maxPool = KernelsBaseline.kernelMaxPool

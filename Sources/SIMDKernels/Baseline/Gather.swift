@@ -94,14 +94,3 @@ private func gather(
   default: break
   }
 }
-
-/// Asks for `bytes` that will be read soon, in the second-level cache.
-@inline(never)
-public func kernelPrefetch(_ p: UnsafePointer<Float>, _ bytes: Int) {
-  var (p, left) = (p, bytes)
-  while left > 0 {
-    prefetch_far(p)
-    p += 16
-    left -= 64
-  }
-}
