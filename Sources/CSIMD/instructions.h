@@ -80,9 +80,37 @@ TEMPER_INLINE temper_vector vector_where_byte(temper_vector v, const unsigned ch
 }
 
 #ifdef __AVX512F__
-/// Copies the values whose bits are set.
-TEMPER_INLINE void vector_copy_masked(float *to, const float *from, unsigned short mask) {
-  temper_vector values = __builtin_ia32_loadups512_mask(from, (temper_vector)0.0f, mask);
+// AVX512-BF16, which the module's flags do not name: only called where the processor has it.
+
+/// c + the products of both halves of each pair of bfloat16; subnormal numbers count as 0.
+TEMPER_INLINE temper_vector vector_multiply_add_pairs(temper_vector c, temper_vector a, temper_vector b) {
+  __asm__("vdpbf16ps %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+  return c;
+}
+
+/// 32 values, rounded to bfloat16 in order: 16 pairs of neighbours.
+TEMPER_INLINE temper_vector vector_pairs(temper_vector first, temper_vector second) {
+  temper_vector pairs;
+  __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(pairs) : "v"(first), "v"(second));
+  return pairs;
+}
+
+/// Pairs of the same lane of two vectors, rounded to bfloat16.
+TEMPER_INLINE temper_vector vector_pairs_of_lanes(temper_vector first, temper_vector second) {
+  typedef short halves __attribute__((ext_vector_type(32)));
+  halves values = (halves)vector_pairs(first, second);
+  return (temper_vector)__builtin_shufflevector(
+      values, values, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12,
+      28, 13, 29, 14, 30, 15, 31);
+}
+
+/// The values whose bits are set, and 0.
+TEMPER_INLINE temper_vector vector_load_masked(const float *from, unsigned short mask) {
+  return __builtin_ia32_loadups512_mask(from, (temper_vector)0.0f, mask);
+}
+
+/// Stores the values whose bits are set.
+TEMPER_INLINE void vector_store_masked(float *to, temper_vector values, unsigned short mask) {
   __builtin_ia32_storeups512_mask(to, values, mask);
 }
 #endif

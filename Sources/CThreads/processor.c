@@ -8,3 +8,12 @@ int temper_instruction_set(void) {
 #endif
   return 0;
 }
+
+int temper_has_bfloat16(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return 0;
+#endif
+}

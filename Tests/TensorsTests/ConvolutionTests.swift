@@ -62,6 +62,21 @@ let convolutionCases: [ConvolutionGeometry] = {
     }
   }
 
+  /// The convolution and both gradients in float64.
+  static func references(
+    _ g: ConvolutionGeometry, _ images: [Float], _ weights: [Float], _ dy: [Float]
+  ) -> (y: Reference, dx: Reference, dw: Reference) {
+    var y = Reference(count: dy.count)
+    var dx = Reference(count: images.count)
+    var dw = Reference(count: weights.count)
+    forEachProduct(g) { image, weight, output in
+      y.add(Double(images[image]) * Double(weights[weight]), to: output)
+      dx.add(Double(dy[output]) * Double(weights[weight]), to: image)
+      dw.add(Double(dy[output]) * Double(images[image]), to: weight)
+    }
+    return (y, dx, dw)
+  }
+
   /// One operation gives the bits of the two that it replaces, in both passes (of the bias in another order);
   /// pooled extents even and odd.
   @Test(.enabled(if: !isUnderOclgrind, "two operations that others test"), arguments: devicesUnderTest)
@@ -118,14 +133,7 @@ let convolutionCases: [ConvolutionGeometry] = {
     let images = random.floats(g.imageShape.count)
     let weights = random.floats(g.weightShape.count)
     let dy = random.floats(g.outputShape.count)
-    var y = Reference(count: dy.count)
-    var dx = Reference(count: images.count)
-    var dw = Reference(count: weights.count)
-    Self.forEachProduct(g) { image, weight, output in
-      y.add(Double(images[image]) * Double(weights[weight]), to: output)
-      dx.add(Double(dy[output]) * Double(weights[weight]), to: image)
-      dw.add(Double(dy[output]) * Double(images[image]), to: weight)
-    }
+    let (y, dx, dw) = Self.references(g, images, weights, dy)
     for algorithm in Self.algorithms(device, g) {
       try ConvolutionAlgorithm.$forced.withValue(algorithm) {
         let x = try Tensor(images, shape: g.imageShape, on: device)

@@ -4,6 +4,8 @@
 
 /// Levels of vector instructions: 0 baseline, 2 AVX2 + FMA (x86-64-v3), 3 AVX-512 (x86-64-v4).
 int temper_instruction_set(void);
+/// Whether there are products of pairs of bfloat16 (AVX512-BF16).
+int temper_has_bfloat16(void);
 
 typedef struct TemperPool TemperPool;
 /// One call per task index in [0, count); tasks of one run execute on several threads in any order.

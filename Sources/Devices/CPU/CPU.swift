@@ -79,6 +79,11 @@ public final class CPU: @unchecked Sendable {
     #endif
   }()
 
+  /// Whether products multiply pairs of bfloat16 rather than floats that were rounded to it: with AVX512-BF16.
+  package var multipliesPairs: Bool {
+    precision == .bf16 && kernels.pairRows != nil && temper_has_bfloat16() != 0
+  }
+
   /// Threads that work on one operation.
   public var threads: Int { Int(temper_pool_threads(pool)) }
 

@@ -25,8 +25,10 @@ package struct MicroKernels: Sendable {
       _ depth: Int, _ a: Values, _ segmentStride: Int, _ stride: Int, _ b: Values, _ bStride: Int,
       _ c: Results,
       _ cRowStride: Int, _ accumulate: Bool, _ bias: Values?, _ relu: Bool, _ mask: Values?,
-      _ streamed: Bool
+      _ streamed: Bool, _ pairs: Bool
     ) -> Void
+  package typealias Pair =
+    @Sendable (_ x: Values, _ rows: Int, _ columns: Int, _ pairs: Results) -> Void
   package typealias GatherTiles =
     @Sendable (
       _ a: Values, _ first: Int, _ rows: Int, _ runLength: Int, _ runStride: Int, _ segments: Int,
@@ -105,8 +107,13 @@ package struct MicroKernels: Sendable {
   package let peakOperations: @Sendable (_ repetitions: Int) -> Int
   /// Columns of one tile and of one packed panel.
   package let panelWidth: Int
+  /// Rows of the highest tile.
+  package let tileRows: Int
   package let productByRows: Product
   package let productByColumns: Product
+  /// Pairs of bfloat16 of neighbouring columns and of neighbouring rows; nil where products do not take pairs.
+  package let pairColumns: Pair?
+  package let pairRows: Pair?
   package let gatherTiles: GatherTiles
   package let pack: Pack
   package let packTransposed: Pack
@@ -126,6 +133,12 @@ package struct MicroKernels: Sendable {
   package let normalize: Normalize
   package let normalizeGradient: NormalizeGradient
 
+  /// Heights of the tiles of a product of so many rows.
+  package func tileHeights(_ rows: Int) -> [Int] {
+    let count = (rows + tileRows - 1) / tileRows
+    return (0..<count).map { rows / count + ($0 < rows % count ? 1 : 0) }
+  }
+
   package init(_ instructionSet: InstructionSet) {
     switch instructionSet {
     #if WIDE_KERNELS
@@ -133,8 +146,10 @@ package struct MicroKernels: Sendable {
         peak = KernelsAVX512.kernelPeak
         peakOperations = KernelsAVX512.kernelPeakOperations
         panelWidth = KernelsAVX512.kernelPanelWidth()
+        tileRows = KernelsAVX512.kernelTileRows()
         productByRows = KernelsAVX512.kernelProductByRows
         productByColumns = KernelsAVX512.kernelProductByColumns
+        (pairColumns, pairRows) = (KernelsAVX512.kernelPairColumns, KernelsAVX512.kernelPairRows)
         gatherTiles = KernelsAVX512.kernelGatherTiles
         pack = KernelsAVX512.kernelPack
         packTransposed = KernelsAVX512.kernelPackTransposed
@@ -157,8 +172,10 @@ package struct MicroKernels: Sendable {
         peak = KernelsAVX2.kernelPeak
         peakOperations = KernelsAVX2.kernelPeakOperations
         panelWidth = KernelsAVX2.kernelPanelWidth()
+        tileRows = KernelsAVX2.kernelTileRows()
         productByRows = KernelsAVX2.kernelProductByRows
         productByColumns = KernelsAVX2.kernelProductByColumns
+        (pairColumns, pairRows) = (nil, nil)
         gatherTiles = KernelsAVX2.kernelGatherTiles
         pack = KernelsAVX2.kernelPack
         packTransposed = KernelsAVX2.kernelPackTransposed
@@ -182,8 +199,10 @@ package struct MicroKernels: Sendable {
       peak = KernelsBaseline.kernelPeak
       peakOperations = KernelsBaseline.kernelPeakOperations
       panelWidth = KernelsBaseline.kernelPanelWidth()
+      tileRows = KernelsBaseline.kernelTileRows()
       productByRows = KernelsBaseline.kernelProductByRows
       productByColumns = KernelsBaseline.kernelProductByColumns
+      (pairColumns, pairRows) = (nil, nil)
       gatherTiles = KernelsBaseline.kernelGatherTiles
       pack = KernelsBaseline.kernelPack
       packTransposed = KernelsBaseline.kernelPackTransposed

@@ -43,6 +43,9 @@ private func peak<let Sums: Int>(_ sums: InlineArray<Sums, Void>.Type, _ repetit
 /// Columns of a panel of B and of C.
 @inline(never) public func kernelPanelWidth() -> Int { panelWidth }
 
+/// Rows of the highest tile. The tiles of a product are as few as possible and about equally high, higher ones first.
+@inline(never) public func kernelTileRows() -> Int { maximumRows }
+
 /// Calls `body` with each batch and, in it, the first row and the height of each tile; heights are balanced. While a
 /// panel of B is used for its tiles, the next one is fetched, a part per tile: that of the next batch, or what follows
 /// the last.
@@ -72,58 +75,58 @@ private func forTiles(
 ///
 /// C[i, 0..<panel] = sum over s, k of A[s * segmentStride + i * rowStride + k] * B[(s * depth + k) * bStride ...],
 /// added to C if `accumulate`; then `bias` (panel values) is added, ReLU applied, and 0 stored where `mask`, laid
-/// out as C, is not positive. `streamed` stores C past the caches; its rows then begin at multiples of 64 bytes. Batch n starts at n * aBatch, n * bBatch and n * cBatch.
+/// out as C, is not positive. `streamed` stores C past the caches; its rows then begin at multiples of 64 bytes. Batch n
+/// starts at n * aBatch, n * bBatch and n * cBatch. With `pairs`, elements of A and B are pairs of bfloat16, and each depth
+/// adds two products (AVX512-BF16 only).
 @inline(never)
 public func kernelProductByRows(
   _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _ segments: Int, _ depth: Int,
   _ a: UnsafePointer<Float>, _ segmentStride: Int, _ rowStride: Int, _ b: UnsafePointer<Float>,
   _ bStride: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool,
-  _ bias: UnsafePointer<Float>?,
-  _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool
+  _ bias: UnsafePointer<Float>?, _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool, _ pairs: Bool
 ) {
   forTiles(batches, rows, b, bBatch, segments * depth, bStride) { batch, row, count, next in
     let offset = batch * cBatch + row * cRowStride
-    contiguousDepthTile(
-      count, segments, depth, a + batch * aBatch + row * rowStride, segmentStride, rowStride,
-      b + batch * bBatch, bStride,
-      c + offset, cRowStride,
-      Finish(
+    let tile = RowsTile<Floats>(
+      segments: segments, depth: depth, a: a + batch * aBatch + row * rowStride,
+      segmentStride: segmentStride, rowStride: rowStride, b: b + batch * bBatch, bStride: bStride,
+      c: c + offset, cRowStride: cRowStride,
+      finish: Finish(
         accumulate: accumulate, bias: bias, relu: relu, mask: mask == nil ? nil : mask! + offset,
-        streamed: streamed), next)
+        streamed: streamed),
+      next: next)
+    guard segments > 0, depth > 0 else { return emptyTile(count, tile.c, cRowStride, tile.finish) }
+    #if VECTOR512
+      if pairs { return dispatch(count, tile.ofPairs) }
+    #endif
+    dispatch(count, tile)
   }
 }
 
-@inline(__always)
-private func contiguousDepthTile(
-  _ rows: Int, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ segmentStride: Int,
-  _ rowStride: Int, _ b: UnsafePointer<Float>, _ bStride: Int, _ c: UnsafeMutablePointer<Float>,
-  _ cRowStride: Int,
-  _ finish: Finish, _ next: Upcoming
-) {
+/// A tile of A's rows; see ``contiguousDepth``.
+private struct RowsTile<E: Elements>: ForEachHeight {
+  let (segments, depth): (Int, Int)
+  let a: UnsafePointer<Float>
+  let (segmentStride, rowStride): (Int, Int)
+  let b: UnsafePointer<Float>
+  let bStride: Int
+  let c: UnsafeMutablePointer<Float>
+  let cRowStride: Int
+  let finish: Finish
+  let next: Upcoming
+
   @inline(__always) func run<let Rows: Int>(_ rows: InlineArray<Rows, Void>.Type) {
     contiguousDepth(
-      rows, segments, depth, a, segmentStride, rowStride, b, bStride, c, cRowStride, finish, next)
+      E.self, rows, segments, depth, a, segmentStride, rowStride, b, bStride, c, cRowStride, finish, next)
   }
-  guard segments > 0, depth > 0 else { return emptyTile(rows, c, cRowStride, finish) }
-  switch rows {
-  case 1: run(InlineArray<1, Void>.self)
-  case 2: run(InlineArray<2, Void>.self)
-  case 3: run(InlineArray<3, Void>.self)
-  case 4: run(InlineArray<4, Void>.self)
-  case 5: run(InlineArray<5, Void>.self)
-  case 6: run(InlineArray<6, Void>.self)
+
   #if VECTOR512
-    case 7: run(InlineArray<7, Void>.self)
-    case 8: run(InlineArray<8, Void>.self)
-    case 9: run(InlineArray<9, Void>.self)
-    case 10: run(InlineArray<10, Void>.self)
-    case 11: run(InlineArray<11, Void>.self)
-    case 12: run(InlineArray<12, Void>.self)
-    case 13: run(InlineArray<13, Void>.self)
-    case 14: run(InlineArray<14, Void>.self)
+    var ofPairs: RowsTile<Pairs> {
+      RowsTile<Pairs>(
+        segments: segments, depth: depth, a: a, segmentStride: segmentStride, rowStride: rowStride, b: b,
+        bStride: bStride, c: c, cRowStride: cRowStride, finish: finish, next: next)
+    }
   #endif
-  default: break
-  }
 }
 
 /// As ``kernelProductByRows``, with one segment and the rows of A next to each other: row i at depth k lies at
@@ -134,49 +137,49 @@ public func kernelProductByColumns(
   _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _: Int, _ depth: Int,
   _ a: UnsafePointer<Float>, _: Int, _ depthStride: Int, _ b: UnsafePointer<Float>,
   _ bStride: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool,
-  _ bias: UnsafePointer<Float>?,
-  _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool
+  _ bias: UnsafePointer<Float>?, _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool, _ pairs: Bool
 ) {
   forTiles(batches, rows, b, bBatch, depth, bStride) { batch, row, count, next in
     let offset = batch * cBatch + row * cRowStride
     let (start, stride) = depthStride > 0 ? (row, depthStride) : (row * depth, count)
-    contiguousRowsTile(
-      count, depth, a + batch * aBatch + start, stride, b + batch * bBatch, bStride, c + offset, cRowStride,
-      Finish(
+    let tile = ColumnsTile<Floats>(
+      depth: depth, a: a + batch * aBatch + start, depthStride: stride, b: b + batch * bBatch,
+      bStride: bStride, c: c + offset, cRowStride: cRowStride,
+      finish: Finish(
         accumulate: accumulate, bias: bias, relu: relu, mask: mask == nil ? nil : mask! + offset,
-        streamed: streamed), next)
+        streamed: streamed),
+      next: next)
+    guard depth > 0 else { return emptyTile(count, tile.c, cRowStride, tile.finish) }
+    #if VECTOR512
+      if pairs { return dispatch(count, tile.ofPairs) }
+    #endif
+    dispatch(count, tile)
   }
 }
 
-@inline(__always)
-private func contiguousRowsTile(
-  _ rows: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ depthStride: Int, _ b: UnsafePointer<Float>,
-  _ bStride: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish,
-  _ next: Upcoming
-) {
+/// A tile of A's columns; see ``contiguousRows``.
+private struct ColumnsTile<E: Elements>: ForEachHeight {
+  let depth: Int
+  let a: UnsafePointer<Float>
+  let depthStride: Int
+  let b: UnsafePointer<Float>
+  let bStride: Int
+  let c: UnsafeMutablePointer<Float>
+  let cRowStride: Int
+  let finish: Finish
+  let next: Upcoming
+
   @inline(__always) func run<let Rows: Int>(_ rows: InlineArray<Rows, Void>.Type) {
-    contiguousRows(rows, depth, a, depthStride, b, bStride, c, cRowStride, finish, next)
+    contiguousRows(E.self, rows, depth, a, depthStride, b, bStride, c, cRowStride, finish, next)
   }
-  guard depth > 0 else { return emptyTile(rows, c, cRowStride, finish) }
-  switch rows {
-  case 1: run(InlineArray<1, Void>.self)
-  case 2: run(InlineArray<2, Void>.self)
-  case 3: run(InlineArray<3, Void>.self)
-  case 4: run(InlineArray<4, Void>.self)
-  case 5: run(InlineArray<5, Void>.self)
-  case 6: run(InlineArray<6, Void>.self)
+
   #if VECTOR512
-    case 7: run(InlineArray<7, Void>.self)
-    case 8: run(InlineArray<8, Void>.self)
-    case 9: run(InlineArray<9, Void>.self)
-    case 10: run(InlineArray<10, Void>.self)
-    case 11: run(InlineArray<11, Void>.self)
-    case 12: run(InlineArray<12, Void>.self)
-    case 13: run(InlineArray<13, Void>.self)
-    case 14: run(InlineArray<14, Void>.self)
+    var ofPairs: ColumnsTile<Pairs> {
+      ColumnsTile<Pairs>(
+        depth: depth, a: a, depthStride: depthStride, b: b, bStride: bStride, c: c, cRowStride: cRowStride,
+        finish: finish, next: next)
+    }
   #endif
-  default: break
-  }
 }
 
 /// Copies B (depth x columns, `rowStride` between rows) into zero-padded panels [columns / panel][depth][panel].

@@ -23,9 +23,11 @@ public func kernelGatherTiles(
       let source = a + run * runStride + at
       let target = tiles + row * tileDepth + firstDepth * height + done
       for segment in 0..<segments {
-        gather(
-          count, source + segment * segmentStride, depth, depthStride, target + segment * depth * height,
-          height)
+        dispatch(
+          count,
+          GatheredRows(
+            source: source + segment * segmentStride, depth: depth, depthStride: depthStride,
+            target: target + segment * depth * height, height: height))
       }
       done += count
     }
@@ -40,7 +42,8 @@ private func copy<let Count: Int>(
 ) {
   #if VECTOR512
     if Count > 4 {
-      vector_copy_masked(target, source, UInt16(truncatingIfNeeded: (1 << Count) - 1))
+      let mask = UInt16(truncatingIfNeeded: (1 << Count) - 1)
+      vector_store_masked(target, vector_load_masked(source, mask), mask)
       return
     }
   #endif
@@ -59,11 +62,13 @@ private func copy<let Count: Int>(
   if Count & 1 != 0 { target[Count & 14] = source[Count & 14] }
 }
 
-@inline(__always)
-private func gather(
-  _ count: Int, _ source: UnsafePointer<Float>, _ depth: Int, _ depthStride: Int,
-  _ target: UnsafeMutablePointer<Float>, _ height: Int
-) {
+/// Copies of as many values as the tile has rows, one per depth.
+private struct GatheredRows: ForEachHeight {
+  let source: UnsafePointer<Float>
+  let (depth, depthStride): (Int, Int)
+  let target: UnsafeMutablePointer<Float>
+  let height: Int
+
   @inline(__always) func run<let Count: Int>(_ count: InlineArray<Count, Void>.Type) {
     var (source, target) = (source, target)
     var left = depth
@@ -73,24 +78,5 @@ private func gather(
       target += height
       left -= 1
     }
-  }
-  switch count {
-  case 1: run(InlineArray<1, Void>.self)
-  case 2: run(InlineArray<2, Void>.self)
-  case 3: run(InlineArray<3, Void>.self)
-  case 4: run(InlineArray<4, Void>.self)
-  case 5: run(InlineArray<5, Void>.self)
-  case 6: run(InlineArray<6, Void>.self)
-  #if VECTOR512
-    case 7: run(InlineArray<7, Void>.self)
-    case 8: run(InlineArray<8, Void>.self)
-    case 9: run(InlineArray<9, Void>.self)
-    case 10: run(InlineArray<10, Void>.self)
-    case 11: run(InlineArray<11, Void>.self)
-    case 12: run(InlineArray<12, Void>.self)
-    case 13: run(InlineArray<13, Void>.self)
-    case 14: run(InlineArray<14, Void>.self)
-  #endif
-  default: break
   }
 }

@@ -68,6 +68,57 @@ func unrolled<let Rows: Int>(_: InlineArray<Rows, Void>.Type, _ body: (Int) -> V
   if 13 < Rows { body(13) }
 }
 
+/// A body that is compiled for each height of a tile.
+protocol ForEachHeight {
+  func run<let Rows: Int>(_ rows: InlineArray<Rows, Void>.Type)
+}
+
+/// Runs the body that was compiled for a height of 1 to `maximumRows`.
+@inline(__always)
+func dispatch(_ rows: Int, _ body: some ForEachHeight) {
+  switch rows {
+  case 1: body.run(InlineArray<1, Void>.self)
+  case 2: body.run(InlineArray<2, Void>.self)
+  #if VECTOR512 || VECTOR256 || arch(arm64)
+    case 3: body.run(InlineArray<3, Void>.self)
+    case 4: body.run(InlineArray<4, Void>.self)
+    case 5: body.run(InlineArray<5, Void>.self)
+    case 6: body.run(InlineArray<6, Void>.self)
+  #endif
+  #if VECTOR512
+    case 7: body.run(InlineArray<7, Void>.self)
+    case 8: body.run(InlineArray<8, Void>.self)
+    case 9: body.run(InlineArray<9, Void>.self)
+    case 10: body.run(InlineArray<10, Void>.self)
+    case 11: body.run(InlineArray<11, Void>.self)
+    case 12: body.run(InlineArray<12, Void>.self)
+    case 13: body.run(InlineArray<13, Void>.self)
+    case 14: body.run(InlineArray<14, Void>.self)
+  #endif
+  default: break
+  }
+}
+
+/// What the elements of A and B are.
+protocol Elements {
+  static func multiplyAdd(_ c: inout Vector, _ a: Vector, _ b: Vector)
+}
+
+enum Floats: Elements {
+  @inline(__always) static func multiplyAdd(_ c: inout Vector, _ a: Vector, _ b: Vector) {
+    c = vector_multiply_add(c, a, b)
+  }
+}
+
+#if VECTOR512
+  /// Pairs of bfloat16, of two neighbouring depths: each adds two products.
+  enum Pairs: Elements {
+    @inline(__always) static func multiplyAdd(_ c: inout Vector, _ a: Vector, _ b: Vector) {
+      c = vector_multiply_add_pairs(c, a, b)
+    }
+  }
+#endif
+
 /// What happens to a finished tile before it is stored: added to C, bias, ReLU, mask, in this order.
 struct Finish {
   let accumulate: Bool
@@ -89,8 +140,8 @@ struct Upcoming {
 /// One tile of `Rows` rows: C = the sum over segments s and depths k (at least one of each) of
 /// A[s * segmentStride + i * rowStride + k * depthStride] * B[(s * depth + k) * bStride ...].
 @inline(__always)
-func tile<let Rows: Int>(
-  _ rows: InlineArray<Rows, Void>.Type, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>,
+func tile<E: Elements, let Rows: Int>(
+  _: E.Type, _ rows: InlineArray<Rows, Void>.Type, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>,
   _ segmentStride: Int, _ rowStride: Int, _ depthStride: Int, _ b: UnsafePointer<Float>, _ bStride: Int,
   _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish, _ next: Upcoming
 ) {
@@ -112,8 +163,8 @@ func tile<let Rows: Int>(
       let b1 = load(b + width)
       unrolled(rows) { i in
         let x = vector_repeating(a[i * rowStride])
-        multiplyAdd(&c0[i], x, b0)
-        multiplyAdd(&c1[i], x, b1)
+        E.multiplyAdd(&c0[i], x, b0)
+        E.multiplyAdd(&c1[i], x, b1)
       }
       a += depthStride
       b += bStride
@@ -185,20 +236,23 @@ func emptyTile(_ rows: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int,
 
 /// A tile whose depths lie next to each other in A.
 @inline(never)
-func contiguousDepth<let Rows: Int>(
-  _ rows: InlineArray<Rows, Void>.Type, _ segments: Int, _ depth: Int, _ a: UnsafePointer<Float>,
+func contiguousDepth<E: Elements, let Rows: Int>(
+  _ elements: E.Type, _ rows: InlineArray<Rows, Void>.Type, _ segments: Int, _ depth: Int,
+  _ a: UnsafePointer<Float>,
   _ segmentStride: Int, _ rowStride: Int, _ b: UnsafePointer<Float>, _ bStride: Int,
   _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ finish: Finish, _ next: Upcoming
 ) {
-  tile(rows, segments, depth, a, segmentStride, rowStride, 1, b, bStride, c, cRowStride, finish, next)
+  tile(
+    elements, rows, segments, depth, a, segmentStride, rowStride, 1, b, bStride, c, cRowStride, finish, next)
 }
 
 /// A tile whose rows lie next to each other in A.
 @inline(never)
-func contiguousRows<let Rows: Int>(
-  _ rows: InlineArray<Rows, Void>.Type, _ depth: Int, _ a: UnsafePointer<Float>, _ depthStride: Int,
+func contiguousRows<E: Elements, let Rows: Int>(
+  _ elements: E.Type, _ rows: InlineArray<Rows, Void>.Type, _ depth: Int, _ a: UnsafePointer<Float>,
+  _ depthStride: Int,
   _ b: UnsafePointer<Float>, _ bStride: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int,
   _ finish: Finish, _ next: Upcoming
 ) {
-  tile(rows, 1, depth, a, 0, 1, depthStride, b, bStride, c, cRowStride, finish, next)
+  tile(elements, rows, 1, depth, a, 0, 1, depthStride, b, bStride, c, cRowStride, finish, next)
 }

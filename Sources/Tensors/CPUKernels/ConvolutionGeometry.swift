@@ -3,6 +3,8 @@ import FileFormats
 /// Extents of a two-dimensional convolution: images (N, H, W, C), weights (R, S, C, K).
 package struct ConvolutionGeometry: Hashable, Sendable {
   package let n, h, w, c, k, r, s, stride, padding: Int
+  /// Whether the channels that are summed over, C or K, count pairs of bfloat16.
+  package var isPaired = false
 
   /// - Throws: `.internal` if the channels differ or the kernel does not fit the padded image.
   package init(images: Shape, weights: Shape, stride: Int, padding: Int) throws {
@@ -28,6 +30,13 @@ package struct ConvolutionGeometry: Hashable, Sendable {
   package var weightShape: Shape { [r, s, c, k] }
   /// Whether every pixel is multiplied with one matrix.
   package var isPointwise: Bool { r == 1 && s == 1 && stride == 1 && padding == 0 }
+  /// The same with images and weights of other extents, whose channels are pairs of bfloat16.
+  func paired(images: Shape, weights: Shape) throws -> Self {
+    var paired = try Self(images: images, weights: weights, stride: stride, padding: padding)
+    paired.isPaired = true
+    return paired
+  }
+
   /// Multiplications and additions of one direction.
   package var operations: Int { 2 * n * outputHeight * outputWidth * k * r * s * c }
 }

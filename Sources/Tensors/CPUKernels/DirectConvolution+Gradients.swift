@@ -11,15 +11,16 @@ extension CPU {
     if g.isPointwise {
       let packed = PackedMatrix.of(
         weights, key: "pointwise gradient", depth: g.k, columns: g.c, rowStride: g.k, transposed: true,
-        on: self)
+        isPaired: g.isPaired, on: self)
       multiply(
         LeftMatrix(pointer: dy, stride: g.k, transposed: false), packed, rows: g.n * g.h * g.w, into: dx,
         epilogue: epilogue)
     } else if usesWinograd(g) {
       inputGradientWinograd(g, dy, weights, into: dx, mask: mask)
     } else if g.stride == 1, g.r == g.s, g.padding < g.r, g.c >= kernels.panelWidth / 2 {
-      let transposed = try ConvolutionGeometry(
+      var transposed = try ConvolutionGeometry(
         images: g.outputShape, weights: [g.r, g.s, g.k, g.c], stride: 1, padding: g.r - 1 - g.padding)
+      transposed.isPaired = g.isPaired
       convolve(transposed, dy, PackedSegments.rotated(weights, on: self), into: dx, epilogue: epilogue)
     } else if g.c >= kernels.panelWidth / 2 {
       stridedInputGradient(g, dy, weights, into: dx, mask: mask)
@@ -36,11 +37,12 @@ extension CPU {
     let pixels = g.outputHeight * g.outputWidth
     // Whole panels, so that no tile has to be copied.
     let packed = PackedMatrix.of(
-      weights, key: "scatter", depth: g.k, columns: taps, rowStride: g.k, transposed: true, on: self
+      weights, key: "scatter", depth: g.k, columns: taps, rowStride: g.k, transposed: true,
+      isPaired: g.isPaired, on: self
     ).wholePanels
     let rowStride = packed.columns
     let left = LeftMatrix(pointer: dy, stride: g.k, transposed: false)
-    let tile = TileProduct(self)
+    let tile = TileProduct(self, pairs: g.isPaired)
     // An image at a time, so that its products stay in the second-level cache.
     parallel(g.n) { image in
       let buffer = makeBuffer(byteCount: max(1, pixels * rowStride) * 4)

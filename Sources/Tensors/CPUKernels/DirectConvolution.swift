@@ -15,7 +15,7 @@ extension CPU {
     let rowTasks = (g.outputHeight + rowsPerTask - 1) / rowsPerTask
     var epilogue = epilogue
     epilogue.streamed = streams(y, rows: g.n * g.outputHeight * g.outputWidth, columns: g.k)
-    let tile = TileProduct(self)  // made once: each load of a closure counts references
+    let tile = TileProduct(self, pairs: g.isPaired)  // made once: each load of a closure counts references
     parallel(g.n * rowTasks) { task in
       let (image, first) = (task / rowTasks, task % rowTasks * rowsPerTask)
       let rows = first..<min(g.outputHeight, first + rowsPerTask)

@@ -44,6 +44,8 @@ private struct DirectWeightGradient {
   /// Tasks of a group; each has its own panels.
   let parts: Int
   private let panels: Int
+  /// Whether pixels are joined in pairs of bfloat16, which takes a pass over dy and pays for as many rows.
+  private let isPaired: Bool
 
   init(_ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ cpu: CPU) {
     (self.cpu, self.g, self.x, self.dy) = (cpu, g, x, dy)
@@ -52,6 +54,7 @@ private struct DirectWeightGradient {
     columns = panels * width
     groups = max(1, min(16, g.n, (1 << 20) / (g.r * g.s * g.c * columns)))
     parts = (columns + 255) / 256
+    isPaired = cpu.multipliesPairs && g.r * g.s * g.c >= 128
   }
 
   /// Pixels of the output that are summed in one product: with as many, a panel of dy stays in the first-level cache.
@@ -94,12 +97,13 @@ private struct DirectWeightGradient {
     let first = (images.lowerBound * g.outputHeight + rows.lowerBound) * g.outputWidth
     let column = panels.lowerBound * width
     // dy is packed for many rows only; else it would be copied to be read about once.
-    let isPacked = count > 300 || g.k % width != 0
+    let isPacked = count > 300 || g.k % width != 0 || isPaired
     let gradients: (pointer: UnsafePointer<Float>, panel: Int, stride: Int)
     if isPacked {
       cpu.kernels.pack(
         dy + first * g.k + column, g.k, depth, min(g.k - column, panels.count * width), packed)
-      gradients = (UnsafePointer(packed), depth * width, width)
+      let summed = pairDepths(packed, depth, widths: panels.map { _ in width })
+      gradients = (UnsafePointer(packed), summed * width, width)
     } else {
       gradients = (dy + first * g.k + column, width, g.k)
     }
@@ -113,14 +117,28 @@ private struct DirectWeightGradient {
           source.row(rows.lowerBound * g.stride), start, height, g.s * g.c, source.rowStride, rows.count,
           g.stride * source.rowStride, g.outputWidth, g.stride * g.c, tiles, depth, i * perImage)
       }
+      let summed = pairDepths(tiles, depth, widths: cpu.kernels.tileHeights(height))
       for panel in panels {
         cpu.kernels.productByColumns(
-          1, 0, 0, 0, height, 1, depth, tiles, 0, 0,
+          1, 0, 0, 0, height, 1, summed, tiles, 0, 0,
           gradients.pointer + (panel - panels.lowerBound) * gradients.panel, gradients.stride,
           sum + start * columns + panel * width,
-          columns, accumulate, nil, false, nil, false)
+          columns, accumulate, nil, false, nil, false, isPaired)
       }
     }
     withExtendedLifetime(sources) {}
+  }
+
+  /// If paired, joins neighbouring depths of matrices (depth, width), which lie one after another and still do
+  /// afterwards. Returns how many depths there are then.
+  private func pairDepths(_ matrices: UnsafeMutablePointer<Float>, _ depth: Int, widths: [Int]) -> Int {
+    guard isPaired, let pairRows = cpu.kernels.pairRows else { return depth }
+    let paired = (depth + 1) / 2
+    var column = 0
+    for width in widths {
+      pairRows(matrices + column * depth, depth, width, matrices + column * paired)
+      column += width
+    }
+    return paired
   }
 }

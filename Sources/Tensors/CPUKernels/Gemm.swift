@@ -35,12 +35,11 @@ extension CPU {
     epilogue: Epilogue = Epilogue()
   ) {
     let parts = max(1, (b.columns + 1023) / 1024)
-    // Whole tiles of AVX-512, or of AVX2 and the baseline.
-    let (largest, multiple) = kernels.panelWidth > 16 ? (168, 14) : (96, 6)
-    let ranges = guidedRanges(rows, largest: largest, multiple: multiple)
+    let largest = kernels.tileRows > 6 ? 12 * kernels.tileRows : 96
+    let ranges = guidedRanges(rows, largest: largest, multiple: kernels.tileRows)
     var epilogue = epilogue
     epilogue.streamed = b.blocks == 1 && streams(c, rows: rows, columns: b.columns)
-    let tile = TileProduct(self, byColumns: a.transposed)
+    let tile = TileProduct(self, byColumns: a.transposed, pairs: b.isPaired)
     parallel(ranges.count * parts) { task in
       let part = task % parts
       multiplyBlock(
@@ -137,9 +136,13 @@ struct OutputTile {
 struct TileProduct {
   private let product: MicroKernels.Product
   private let panelWidth: Int
+  private let pairs: Bool
 
-  /// - Parameter byColumns: whether the rows of A lie next to each other, rather than the depths.
-  init(_ cpu: CPU, byColumns: Bool = false) {
+  /// - Parameters:
+  ///   - byColumns: whether the rows of A lie next to each other, rather than the depths.
+  ///   - pairs: whether the operands are pairs of bfloat16.
+  init(_ cpu: CPU, byColumns: Bool = false, pairs: Bool) {
+    self.pairs = pairs
     product = byColumns ? cpu.kernels.productByColumns : cpu.kernels.productByRows
     panelWidth = cpu.kernels.panelWidth
   }
@@ -153,15 +156,14 @@ struct TileProduct {
     guard c.columns < panelWidth else {
       product(
         1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, panelWidth, c.pointer, c.rowStride,
-        c.accumulate, epilogue.bias, epilogue.relu, epilogue.mask, epilogue.streamed)
+        c.accumulate, epilogue.bias, epilogue.relu, epilogue.mask, epilogue.streamed, pairs)
       return
     }
     withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, c.rows * panelWidth)) { aside in
       let aside = aside.baseAddress!
       product(
         1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, panelWidth, aside, panelWidth,
-        false, nil,
-        false, nil, false)
+        false, nil, false, nil, false, pairs)
       finish(aside, c, epilogue)
     }
   }

@@ -7,6 +7,8 @@ struct PackedMatrix {
   let depth: Int
   let columns: Int
   let panelWidth: Int
+  /// Whether depths count pairs of bfloat16.
+  let isPaired: Bool
 
   var panels: Int { (columns + panelWidth - 1) / panelWidth }
   var paddedColumns: Int { panels * panelWidth }
@@ -35,6 +37,7 @@ struct PackedMatrix {
   ) {
     self.depth = depth
     self.columns = columns
+    isPaired = false
     panelWidth = cpu.kernels.panelWidth
     let padded = (columns + panelWidth - 1) / panelWidth * panelWidth
     buffer = cpu.makeBuffer(byteCount: max(1, depth * padded) * 4)
@@ -58,7 +61,8 @@ struct PackedMatrix {
   }
 
   /// A packed matrix that was kept with its source; see ``Buffer/derived(_:make:)``.
-  init(kept buffer: Buffer, depth: Int, columns: Int, panelWidth: Int) {
+  init(kept buffer: Buffer, depth: Int, columns: Int, panelWidth: Int, isPaired: Bool) {
+    self.isPaired = isPaired
     self.buffer = buffer
     self.depth = depth
     self.columns = columns
@@ -67,18 +71,21 @@ struct PackedMatrix {
 
   /// The same matrix with the columns that fill its last panel, which are zero.
   var wholePanels: PackedMatrix {
-    PackedMatrix(kept: buffer, depth: depth, columns: paddedColumns, panelWidth: panelWidth)
+    PackedMatrix(
+      kept: buffer, depth: depth, columns: paddedColumns, panelWidth: panelWidth, isPaired: isPaired)
   }
 
   /// The packed form of a tensor's elements, kept for parameters until they change.
   static func of(
-    _ tensor: Tensor, key: String, depth: Int, columns: Int, rowStride: Int, transposed: Bool, on cpu: CPU
+    _ tensor: Tensor, key: String, depth: Int, columns: Int, rowStride: Int, transposed: Bool,
+    isPaired: Bool, on cpu: CPU
   ) -> PackedMatrix {
     let buffer = tensor.buffer.derived("\(key) \(cpu.instructionSet.rawValue)") {
       PackedMatrix(
         tensor.pointer, depth: depth, columns: columns, rowStride: rowStride, transposed: transposed, on: cpu
       ).buffer
     }
-    return PackedMatrix(kept: buffer, depth: depth, columns: columns, panelWidth: cpu.kernels.panelWidth)
+    return PackedMatrix(
+      kept: buffer, depth: depth, columns: columns, panelWidth: cpu.kernels.panelWidth, isPaired: isPaired)
   }
 }

@@ -124,7 +124,7 @@ extension CPU {
       return buffer
     }
     let filters = UnsafePointer(packed.address.assumingMemoryBound(to: Float.self))
-    let tile = TileProduct(self)
+    let tile = TileProduct(self, pairs: g.isPaired)
     let step = plan.rowsPerTask(threads: threads)
     let tasks = (g.h + step - 1) / step
     let used = plan.classes.filter { $0.taps.rows * $0.taps.columns > 0 }

@@ -75,8 +75,7 @@ private struct WinogradWeightJob {
           kernels.productByColumns(
             points, inputStride, outputStride, sumStride, g.c, 1, block.count, v, 0, g.c,
             d + panel * points * outputStride, width, sums + group * groupStride + panel * points * sumStride,
-            width,
-            first > own.lowerBound, nil, false, nil, false)
+            width, first > own.lowerBound, nil, false, nil, false, false)
         }
       }
     }
@@ -125,8 +124,7 @@ private struct WinogradWeightJob {
         kernels.productByColumns(
           1, 0, 0, 0, height, 1, tiles, gathered.map { UnsafePointer($0) } ?? v, 0, isGathered ? 0 : g.c,
           d + at * outputStride, width, sums + at * sumStride + start * width, width, accumulate, nil, false,
-          nil,
-          false)
+          nil, false, false)
       }
     }
     withExtendedLifetime(buffer) {}

@@ -53,7 +53,9 @@ extension CPU {
   /// The rule: Winograd pays for 3x3 convolutions with stride 1 whose channels fill vectors on both sides, unless
   /// tiles would reach so far beyond the output that more than about half of the saving is lost.
   func usesWinograd(_ g: ConvolutionGeometry) -> Bool {
-    guard g.r == 3, g.s == 3, g.stride == 1, g.padding <= 2, g.c >= 16, g.k >= 16 else { return false }
+    guard !g.isPaired, g.r == 3, g.s == 3, g.stride == 1, g.padding <= 2, g.c >= 16, g.k >= 16 else {
+      return false
+    }
     if let forced = ConvolutionAlgorithm.forced { return forced == .winograd }
     let tiles = WinogradTiles(g)
     return tiles.down * tiles.across * WinogradTiles.points <= 5 * g.outputHeight * g.outputWidth

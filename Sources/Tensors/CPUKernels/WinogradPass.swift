@@ -118,8 +118,7 @@ private struct WinogradJob<Pass: WinogradPass> {
     cpu.kernels.productByRows(
       WinogradTiles.points, inputStride(perBlock), filters.pointStride, productStride(perProduct),
       range.count, 1, pass.depth, v, 0, pass.tileStride, filters.panel(panel), width, m, width, false, nil,
-      false,
-      nil, false)
+      false, nil, false, false)
     for tile in range {
       pass.finish(
         tile, m + (tile - range.lowerBound) * width, pointStride: productStride(perProduct), panel: panel,

@@ -45,12 +45,12 @@ package struct Convolution: Operation {
 
   package func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let epilogue = Epilogue(bias: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil, relu: relu)
-    let (images, weights) = (cpu.operand(inputs[0]), cpu.operand(inputs[1]))
+    let (images, weights, geometry) = try cpu.factors(inputs[0], inputs[1], self.geometry)
     let (x, y) = (images.pointer, outputs[0].pointer)
     if geometry.isPointwise {
       let packed = PackedMatrix.of(
         weights, key: "pointwise", depth: geometry.c, columns: geometry.k, rowStride: geometry.k,
-        transposed: false, on: cpu)
+        transposed: false, isPaired: geometry.isPaired, on: cpu)
       cpu.multiply(
         LeftMatrix(pointer: x, stride: geometry.c, transposed: false), packed,
         rows: geometry.n * geometry.h * geometry.w, into: y, epilogue: epilogue)
@@ -81,7 +81,7 @@ extension Convolution {
     }
 
     func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let (dy, weights) = (cpu.operand(inputs[0]), cpu.operand(inputs[1]))
+      let (dy, weights, geometry) = try cpu.gradientFactors(inputs[0], inputs[1], self.geometry)
       try cpu.convolveInputGradient(
         geometry, dy.pointer, weights, into: outputs[0].pointer,
         mask: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil)

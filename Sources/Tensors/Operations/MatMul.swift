@@ -78,11 +78,12 @@ struct MatMul: Operation {
   }
 
   func run(on cpu: CPU, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    let (m, n, k) = extents(inputs)
-    let (a, b) = (cpu.operand(inputs[0]), cpu.operand(inputs[1]))
+    let (m, n, _) = extents(inputs)
+    let a = cpu.factor(inputs[0], summedOver: transposeA ? .rows : .columns)
+    let b = cpu.factor(inputs[1], summedOver: transposeB ? .columns : .rows)
     let packed = PackedMatrix.of(
-      b, key: "matmul \(transposeB)", depth: k, columns: n, rowStride: b.shape[1], transposed: transposeB,
-      on: cpu)
+      b, key: "matmul \(transposeB)", depth: b.shape[transposeB ? 1 : 0], columns: n, rowStride: b.shape[1],
+      transposed: transposeB, isPaired: cpu.multipliesPairs, on: cpu)
     let third = inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil
     let epilogue =
       last == .bias ? Epilogue(bias: third, relu: relu) : Epilogue(relu: relu, mask: third)
