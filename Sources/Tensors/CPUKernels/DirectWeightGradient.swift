@@ -53,13 +53,16 @@ private struct DirectWeightGradient {
     panels = (g.k + width - 1) / width
     columns = panels * width
     groups = max(1, min(16, g.n, (1 << 20) / (g.r * g.s * g.c * columns)))
-    parts = (columns + 255) / 256
+    // Each part gathers x anew: as few as leave work for all threads and sums in the caches.
+    parts = max(1, min(panels, max((columns + 511) / 512, (2 * cpu.threads + groups - 1) / groups)))
+    rowsPerBlock = max(96, 10 * cpu.kernels.tileRows)
     isPaired = cpu.multipliesPairs && g.r * g.s * g.c >= 128
   }
 
   /// Pixels of the output that are summed in one product: with as many, a panel of dy stays in the first-level cache.
   private static let depth = 320
-  private static let rowsPerBlock = 96
+  /// Rows of x that are gathered at a time: whole tiles.
+  private let rowsPerBlock: Int
 
   /// The sum of a group for the panels of a part. Blocks are several images, or some rows of one.
   func sum(group: Int, part: Int, into sum: UnsafeMutablePointer<Float>) {
@@ -71,7 +74,7 @@ private struct DirectWeightGradient {
     let panels = part * self.panels / parts..<(part + 1) * self.panels / parts
     let width = cpu.kernels.panelWidth
     let buffer = cpu.makeBuffer(
-      byteCount: max(1, depth * (Self.rowsPerBlock + panels.count * width)) * 4)
+      byteCount: max(1, depth * (rowsPerBlock + panels.count * width)) * 4)
     let tiles = buffer.address.assumingMemoryBound(to: Float.self)
     var accumulate = false
     for image in stride(from: images.lowerBound, to: images.upperBound, by: imageStep) {
@@ -79,7 +82,7 @@ private struct DirectWeightGradient {
         addBlock(
           images: image..<min(images.upperBound, image + imageStep),
           rows: row..<min(g.outputHeight, row + rowStep), panels: panels, tiles,
-          packed: tiles + depth * Self.rowsPerBlock, accumulate: accumulate, into: sum)
+          packed: tiles + depth * rowsPerBlock, accumulate: accumulate, into: sum)
         accumulate = true
       }
     }
@@ -110,8 +113,8 @@ private struct DirectWeightGradient {
     let sources = images.map { image in
       PaddedRows(of: x + image * g.h * g.w * g.c, g, outputRows: rows, on: cpu)
     }
-    for start in stride(from: 0, to: count, by: Self.rowsPerBlock) {
-      let height = min(Self.rowsPerBlock, count - start)
+    for start in stride(from: 0, to: count, by: rowsPerBlock) {
+      let height = min(rowsPerBlock, count - start)
       for (i, source) in sources.enumerated() {
         cpu.kernels.gatherTiles(
           source.row(rows.lowerBound * g.stride), start, height, g.s * g.c, source.rowStride, rows.count,

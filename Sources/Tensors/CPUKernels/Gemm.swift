@@ -35,7 +35,7 @@ extension CPU {
     epilogue: Epilogue = Epilogue()
   ) {
     let parts = max(1, (b.columns + 1023) / 1024)
-    let largest = kernels.tileRows > 6 ? 12 * kernels.tileRows : 96
+    let largest = max(96, 12 * kernels.tileRows)
     let ranges = guidedRanges(rows, largest: largest, multiple: kernels.tileRows)
     var epilogue = epilogue
     epilogue.streamed = b.blocks == 1 && streams(c, rows: rows, columns: b.columns)
