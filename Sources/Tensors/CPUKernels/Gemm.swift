@@ -99,7 +99,7 @@ extension CPU {
 extension LeftMatrix {
   /// Whether a block of rows is copied before it is multiplied with so many panels: always into tiles if
   /// transposed, else where rows lie a multiple of 1 KB apart and so share cache sets.
-  func needsCopy(_ panels: Int) -> Bool { transposed || stride % 256 == 0 && panels >= 4 }
+  func needsCopy(_ panels: Int) -> Bool { transposed || stride % 256 == 0 && panels >= 24 }
 
   /// Rows and depths of a block as the micro-kernel reads them, and the distance between its rows.
   func part(
