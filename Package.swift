@@ -43,7 +43,7 @@ let package = Package(
       name: "Temper",
       targets: [
         "FileFormats", "Randomness", "Devices", "Tensors", "Networks", "Datasets", "Attacks", "Training",
-        "Logits", "Distillation", "Reports",
+        "Logits", "Distillation", "Analysis", "Reports",
       ]),
   ],
   dependencies: [
@@ -75,16 +75,19 @@ let package = Package(
     .target(name: "Datasets", dependencies: ["Tensors", "FileFormats", "Randomness", "CZlib"]),
     .target(name: "Attacks", dependencies: ["Networks", "Datasets"]),
     .target(name: "Training", dependencies: ["Attacks", yaml]),
-    .target(name: "Logits", dependencies: ["FileFormats", "Randomness"]),
+    .target(name: "Statistics", dependencies: ["Randomness"]),
+    .target(name: "Logits", dependencies: ["FileFormats", "Randomness", "Statistics"]),
     .target(name: "Distillation", dependencies: ["Training", "Logits"]),
-    .target(name: "Reports", dependencies: ["Logits", "FileFormats"]),
+    .target(name: "Analysis", dependencies: ["Distillation"]),
+    .target(name: "Reports", dependencies: ["Logits", "Statistics", "FileFormats"]),
     .executableTarget(
-      name: "temper", dependencies: ["Distillation", "Reports", arguments, yaml]),
+      name: "temper", dependencies: ["Analysis", "Reports", arguments, yaml]),
     // Tests: one target per module.
     .target(name: "TestSupport", dependencies: ["Tensors", "FileFormats"], path: "Tests/TestSupport"),
     .testTarget(name: "FileFormatsTests", dependencies: ["FileFormats", "Randomness", "TestSupport"]),
     .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
-    .testTarget(name: "LogitsTests", dependencies: ["Logits", "FileFormats", "Randomness", "TestSupport"]),
+    .testTarget(
+      name: "LogitsTests", dependencies: ["Logits", "Statistics", "FileFormats", "Randomness", "TestSupport"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "CZlib", "TestSupport"]),
     .testTarget(name: "DevicesTests", dependencies: ["Devices", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
@@ -92,6 +95,7 @@ let package = Package(
     .testTarget(name: "AttacksTests", dependencies: ["Attacks", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "TestSupport"]),
+    .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TestSupport", "FileFormats", "Devices", "temper"]),
   ] + wideKernels
 )

@@ -99,7 +99,7 @@ public struct LogitComparison: Sendable, Equatable, Codable {
   }
 
   /// Both tables with rows in the order of `standard`'s and the same labels.
-  private static func matched(
+  static func matched(
     _ standard: LogitTable, _ robust: LogitTable
   ) throws -> (standard: LogitTable, robust: LogitTable) {
     func fault(_ field: String, _ message: String) -> TemperError {
@@ -113,6 +113,10 @@ public struct LogitComparison: Sendable, Equatable, Codable {
     }
     guard standard.sampleCount == robust.sampleCount else {
       throw fault("sample_ids", "are \(standard.sampleCount) (standard) and \(robust.sampleCount) (robust).")
+    }
+    let key = LogitTable.ProvenanceKey.imagesSHA256
+    if let a = standard.provenance[key], let b = robust.provenance[key], a != b {
+      throw fault(key, "differ: the logits are of different images.")
     }
     let places = Dictionary(uniqueKeysWithValues: zip(robust.sampleIDs, 0...))
     let rows = try standard.sampleIDs.map { id in
@@ -164,6 +168,7 @@ extension LogitTable {
   /// This table with other labels, which must be valid.
   fileprivate func labelled(_ labels: [Int32]?) -> LogitTable {
     LogitTable(
-      unchecked: logits, classCount: classCount, labels: labels, sampleIDs: sampleIDs, provenance: provenance)
+      unchecked: logits, classCount: classCount, labels: labels, sampleIDs: sampleIDs,
+      gapGradientNorms: gapGradientNorms, provenance: provenance)
   }
 }

@@ -4,7 +4,7 @@ extension LogitTable {
   /// Reads a table.
   ///
   /// A `.safetensors` file holds `logits` (N, K) and optionally `labels` (N), `sample_ids` (N) and the provenance
-  /// as metadata. A `.npy` file holds the logits alone.
+  /// as metadata, and `gap_gradient_norms` (N) if they were measured. A `.npy` file holds the logits alone.
   ///
   /// - Parameters:
   ///   - path: A file whose name ends in `.safetensors` or `.npy`.
@@ -19,9 +19,12 @@ extension LogitTable {
       let labels = file.contains("labels") ? try Self.vector(file.int32s("labels"), "labels", path) : nil
       let ids =
         file.contains("sample_ids") ? try Self.vector(file.int64s("sample_ids"), "sample_ids", path) : nil
+      let norms =
+        file.contains("gap_gradient_norms")
+        ? try Self.vector(file.floats("gap_gradient_norms"), "gap_gradient_norms", path) : nil
       try self.init(
         logits: logits.values, classCount: try Self.classCount(logits.shape, path), labels: stored ?? labels,
-        sampleIDs: ids, provenance: file.metadata, file: path)
+        sampleIDs: ids, gapGradientNorms: norms, provenance: file.metadata, file: path)
     case .npy:
       let array = try NpyArray(contentsOf: path)
       try self.init(
@@ -44,6 +47,9 @@ extension LogitTable {
       try file.append("logits", shape: shape, floats: logits)
       if let labels { try file.append("labels", shape: [sampleCount], int32s: labels) }
       try file.append("sample_ids", shape: [sampleCount], int64s: sampleIDs)
+      if let gapGradientNorms {
+        try file.append("gap_gradient_norms", shape: [sampleCount], floats: gapGradientNorms)
+      }
       try file.write(to: path)
     case .npy:
       try NpyArray(shape: shape, .float32(logits)).write(to: path)

@@ -15,6 +15,8 @@ public struct LogitTable: Sendable, Equatable {
   public let labels: [Int32]?
   /// The samples' places in their data set, (N). They match the rows of two tables.
   public let sampleIDs: [Int64]
+  /// The L1 norm of each logit gap's gradient by the image, (N), if it was measured; finite and at least 0.
+  public let gapGradientNorms: [Float]?
   /// Where the logits come from, by the names in ``ProvenanceKey`` and any others.
   public var provenance: [String: String]
 
@@ -26,6 +28,8 @@ public struct LogitTable: Sendable, Equatable {
     public static let dataset = "dataset"
     /// The part of the data set: train, validation or test.
     public static let split = "split"
+    /// The SHA-256 of the images' bytes. Tables of other images are not compared.
+    public static let imagesSHA256 = "images_sha256"
     /// The SHA-256 of the weights file.
     public static let weightsSHA256 = "weights_sha256"
     /// The seed of the training run.
@@ -49,7 +53,7 @@ public struct LogitTable: Sendable, Equatable {
   /// - Throws: ``TemperError`` of kind `badData`, naming the row at fault.
   public init(
     logits: [Float], classCount: Int, labels: [Int32]? = nil, sampleIDs: [Int64]? = nil,
-    provenance: [String: String] = [:], file: String? = nil
+    gapGradientNorms: [Float]? = nil, provenance: [String: String] = [:], file: String? = nil
   ) throws {
     func fault(_ field: String, _ message: String, _ remedy: String? = nil) -> TemperError {
       TemperError(.badData, file: file, field: field, message, remedy: remedy)
@@ -78,8 +82,17 @@ public struct LogitTable: Sendable, Equatable {
     if let row = sampleIDs.firstIndex(where: { !seen.insert($0).inserted }) {
       throw fault("sample_ids", "row \(row) repeats the id \(sampleIDs[row]).")
     }
+    if let norms = gapGradientNorms {
+      guard norms.count == count else {
+        throw fault("gap_gradient_norms", "are \(norms.count) for \(count) samples.")
+      }
+      if let row = norms.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
+        throw fault("gap_gradient_norms", "row \(row) is \(norms[row]).")
+      }
+    }
     (sampleCount, self.classCount, self.logits) = (count, classCount, logits)
     (self.labels, self.sampleIDs, self.provenance) = (labels, sampleIDs, provenance)
+    self.gapGradientNorms = gapGradientNorms
   }
 
   /// The logits of sample `row`, (K).
@@ -103,16 +116,18 @@ public struct LogitTable: Sendable, Equatable {
     LogitTable(
       unchecked: rows.flatMap { row($0) }, classCount: classCount,
       labels: labels.map { all in rows.map { all[$0] } },
-      sampleIDs: rows.map { sampleIDs[$0] }, provenance: provenance)
+      sampleIDs: rows.map { sampleIDs[$0] },
+      gapGradientNorms: gapGradientNorms.map { all in rows.map { all[$0] } }, provenance: provenance)
   }
 
   /// Creates a table from parts known to be valid.
   init(
     unchecked logits: [Float], classCount: Int, labels: [Int32]?, sampleIDs: [Int64],
-    provenance: [String: String]
+    gapGradientNorms: [Float]?, provenance: [String: String]
   ) {
     precondition(!sampleIDs.isEmpty && logits.count == sampleIDs.count * classCount)
     (sampleCount, self.classCount, self.logits) = (sampleIDs.count, classCount, logits)
     (self.labels, self.sampleIDs, self.provenance) = (labels, sampleIDs, provenance)
+    self.gapGradientNorms = gapGradientNorms
   }
 }

@@ -87,6 +87,7 @@ extension LogitTable {
     let earlier = provenance[ProvenanceKey.manipulation].map { $0 + ", " } ?? ""
     provenance[ProvenanceKey.manipulation] = earlier + manipulation.description
     return LogitTable(
-      unchecked: result, classCount: classCount, labels: labels, sampleIDs: sampleIDs, provenance: provenance)
+      unchecked: result, classCount: classCount, labels: labels, sampleIDs: sampleIDs,
+      gapGradientNorms: nil, provenance: provenance)
   }
 }

@@ -25,7 +25,7 @@ public enum ComparisonText {
     for measure in Measure.allCases {
       guard let pair = group.measures[measure] else { continue }
       let cells = [
-        label(measure), value(pair.standard), value(pair.robust),
+        measure.title, value(pair.standard), value(pair.robust),
         String(format: "%.1f %%", pair.shareRobustLower * 100),
       ]
       lines.append("| " + cells.joined(separator: " | ") + " |")
@@ -39,16 +39,5 @@ public enum ComparisonText {
 
   private static func value(_ summary: Distribution) -> String {
     String(format: "%.3f (%.3f)", summary.mean, summary.quantiles.p50)
-  }
-
-  private static func label(_ measure: Measure) -> String {
-    switch measure {
-    case .maxLogit: "max logit"
-    case .centredMax: "max logit minus mean"
-    case .logitGap: "logit gap"
-    case .confidence: "confidence"
-    case .entropy: "entropy (nats)"
-    case .margin: "margin to the true class"
-    }
   }
 }

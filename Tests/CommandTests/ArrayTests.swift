@@ -49,16 +49,21 @@ import Testing
       try NpyArray(shape: [8, 10], .float32(halved)).write(to: b)
       let analyze = ["analyze", "--standard", a, "--robust", b] + labels
       let report = try temper(analyze + ["--json"]).json()
-      let all = try #require(report["all"] as? [String: Any])
-      #expect(all["sample_count"] as? Int == 8)
+      #expect(report["sample_count"] as? Int == 8)
+      let all = try #require(((report["pairs"] as? [Any])?.first as? [String: Any])?["all"] as? [String: Any])
       let gap = try #require((all["measures"] as? [String: Any])?["logit_gap"] as? [String: Any])
       let means = ["standard", "robust"].compactMap { (gap[$0] as? [String: Any])?["mean"] as? Double }
       #expect(means.count == 2 && abs(means[0] / means[1] - 2) < 1e-5, "halved logits have half the gap")
+      let seeds = ["analyze", "--standard", a, a, a, "--robust", b, b, b] + labels
+      let claims = try #require(try temper(seeds + ["--json"]).json()["claims"] as? [[String: Any]])
+      #expect(claims.first { $0["id"] as? String == "C1b" }?["verdict"] as? String == "consistent")
+      try expectFailure(
+        64, ["--robust", "--standard"], ["analyze", "--standard", a, a, "--robust", b] + labels)
       let out = folder + "/comparison"
       #expect(try temper(analyze + ["--out", out]).output.contains("|"))
       #expect(
         try files(out) == [
-          "comparison.json", "comparison.md", "robust-logits.safetensors", "standard-logits.safetensors",
+          "robust-0-logits.safetensors", "standard-0-logits.safetensors", "study.json", "study.md",
         ])
     }
   }

@@ -55,10 +55,19 @@ import Testing
       #expect(try table.floats("logits").shape == [40, 10])
       #expect(try table.int32s("labels").values == (0..<40).map { Int32($0 % 10) })
       #expect(try table.int64s("sample_ids").values == (0..<40).map { Int64($0) })
+      let attacked = folder + "/attacked.safetensors"
+      let attack = ["--attacked", "--gradients", "--steps", "2", "--epsilon", "0.1", "--out", attacked]
+      #expect(try temper(Array(arguments.dropLast(2)) + attack).code == 0)
+      let other = try Safetensors(contentsOf: attacked)
+      #expect(try other.floats("gap_gradient_norms").shape == [40] && other.metadata["epsilon"] == "0.1")
+      #expect(try other.floats("logits").values != table.floats("logits").values)
+      try expectFailure(64, ["one attack"], Array(arguments.dropLast(2)) + attack + ["--loss", "worst"])
       #expect(table.metadata["weights_sha256"]?.count == 64 && table.metadata["split"] == "test")
       let analyze = ["analyze", "--standard", run, "--robust", run, "--data-dir", folder, "--device", "cpu"]
       let report = try temper(analyze + ["--limit", "40", "--json"]).json()
-      let all = try #require(report["all"] as? [String: Any])
+      let all = try #require(((report["pairs"] as? [Any])?.first as? [String: Any])?["all"] as? [String: Any])
+      let measures = try #require(all["measures"] as? [String: Any])
+      #expect(measures["gap_gradient_norm"] != nil && measures["local_radius"] != nil)
       #expect(all["standard_accuracy"] as? Double == all["robust_accuracy"] as? Double)
       #expect(all["confidence_rank_correlation"] as? Double == 1)
     }

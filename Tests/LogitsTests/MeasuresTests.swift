@@ -51,8 +51,12 @@ import Testing
     #expect(measures.confidence[1] == 0.5)
     #expect(measures.confidence[2] == 1)
     #expect(abs(measures.confidence[3] - 1 / (1 + exp(-1))) < 1e-15)
-    for measure in Measure.allCases {
-      #expect(measures.values(measure)?.allSatisfy { $0.isFinite } ?? (measure == .margin))
+    for measure in [Measure.maxLogit, .centredMax, .logitGap, .confidence, .entropy] {
+      #expect(try #require(measures.values(measure)).allSatisfy { $0.isFinite })
+    }
+    // Two classes, no labels, no gradients.
+    for measure in [Measure.thirdGap, .margin, .crossEntropy, .excess, .gapGradient, .localRadius] {
+      #expect(measures.values(measure) == nil)
     }
   }
 
@@ -69,7 +73,7 @@ import Testing
     let q = gap.quantiles
     #expect([q.p5, q.p10, q.p25, q.p50, q.p75, q.p90, q.p95] == [0.5, 1, 2.5, 5, 7.5, 9, 9.5])
     #expect(summary.text.contains("accuracy 81.82 %"))
-    #expect(summary.text.split(separator: "\n").count == 8)
+    #expect(summary.text.split(separator: "\n").count == 10)
   }
 
   @Test func summaryOfOneSampleWithoutLabels() throws {

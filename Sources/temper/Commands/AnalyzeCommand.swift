@@ -11,66 +11,101 @@ import Reports
 struct AnalyzeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "analyze",
-    abstract: "Compare the logits of a standard and an adversarially trained network.",
+    abstract: "Compare the logits of standard and adversarially trained networks.",
     discussion: """
-      Each side is a run folder, a .safetensors file of weights, or a table of logits (.safetensors of `temper
-      logits`, or .npy with --labels). Both must be about the same samples.
+      Each network is a run folder, a .safetensors file of weights, or a table of logits (.safetensors of `temper
+      logits`, or .npy with --labels). All must be about the same samples. Give the networks of several seeds, in the
+      same order on both sides: only then the figures speak about training and not about two networks.
 
       EXAMPLES
         temper analyze --standard runs/standard --robust runs/at
-        temper analyze --standard runs/standard --robust runs/at --out runs/comparison
+        temper analyze --standard runs/standard-{0,1,2} --robust runs/at-{0,1,2} --out runs/comparison
         temper analyze --standard A.npy --robust B.npy --labels Y.npy --json
       """)
 
-  @Option(help: "The standard network's run or table.") var standard: String
-  @Option(help: "The adversarially trained network's run or table.") var robust: String
+  @Option(
+    parsing: .upToNextOption, help: ArgumentHelp("Standard networks, one per seed.", valueName: "network"))
+  var standard: [String]
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Adversarially trained networks, in the same order.", valueName: "network"))
+  var robust: [String]
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Standard networks with the accuracy of the robust ones.", valueName: "network"))
+  var matched: [String] = []
   @Option(help: "Labels, .npy, for tables that hold none.") var labels: String?
-  @Option(help: "Images used of a run's test split, from the first on (default: all).") var limit: Int?
+  @Option(
+    parsing: .unconditional, help: "Images used of a run's test split, from the first on (default: all).")
+  var limit: Int?
   @Option(help: ArgumentHelp("Folder of the data set's files.", valueName: "folder")) var dataDir: String?
   @Flag(help: "Print JSON.") var json = false
   @Option(
-    help: ArgumentHelp(
-      "Also write comparison.json, comparison.md and both tables there.", valueName: "folder"))
+    help: ArgumentHelp("Also write study.json, study.md and all tables there.", valueName: "folder"))
   var out: String?
   @OptionGroup var devices: DeviceOptions
 
-  func run() throws {
-    var device: Device?
-    let tables = try [standard, robust].map { try table($0, &device) }
-    for (name, table) in zip([standard, robust], tables) where table.looksLikeProbabilities {
-      Console.note("warning: \(name) holds what looks like probabilities; give the logits before softmax.")
-    }
-    let comparison = try LogitComparison(standard: tables[0], robust: tables[1])
-    if let out { try write(comparison, tables, to: out) }
-    if json { return try Console.json(comparison) }
-    Console.result(ComparisonText.markdown(comparison))
+  func validate() throws {
+    if let limit, limit < 1 { throw ValidationError("--limit is \(limit); give at least 1.") }
   }
 
-  private func table(_ path: String, _ device: inout Device?) throws -> LogitTable {
-    if path.hasSuffix(".npy") { return try LogitTable(contentsOf: path, labels: labels) }
+  func run() throws {
+    var device: Device?
+    let inputs = try (standard + robust + matched).map { try input($0, &device) }
+    let tables = inputs.map(\.table)
+    for (name, table) in zip(standard + robust + matched, tables) where table.looksLikeProbabilities {
+      Console.note("warning: \(name) holds what looks like probabilities; give the logits before softmax.")
+    }
+    let count = standard.count
+    let held = inputs.prefix(count + robust.count).compactMap(\.heldOut)
+    let study = try LogitStudy(
+      standard: Array(tables[..<count]), robust: Array(tables[count..<count + robust.count]),
+      matched: Array(tables[(count + robust.count)...]),
+      heldOut: held.count == count + robust.count ? held : [])
+    if let out { try write(study, tables, to: out) }
+    if json { return try Console.json(study) }
+    Console.result(StudyText.markdown(study))
+  }
+
+  /// A network's logits, and those on the validation images if it is a run.
+  private func input(
+    _ path: String, _ device: inout Device?
+  ) throws -> (table: LogitTable, heldOut: LogitTable?) {
+    if path.hasSuffix(".npy") { return (try LogitTable(contentsOf: path, labels: labels), nil) }
     if path.hasSuffix(".safetensors"), try Safetensors(contentsOf: path).contains("logits") {
-      return try LogitTable(contentsOf: path, labels: labels)
+      return (try LogitTable(contentsOf: path, labels: labels), nil)
     }
     let opened = try device ?? devices.open()
     device = opened
     let loaded = try LoadedNetwork(run: path, on: opened)
-    let images = try loaded.images(.test, data: nil, folder: dataDir).prefix(limit)
-    return try LogitTable(
-      of: loaded.network, over: try DeviceDataset(images, on: opened),
-      provenance: ["weights": loaded.file, "dataset": images.name, "split": "test"])
+    let provenance = ["weights": loaded.file, "seed": loaded.metadata["seed"] ?? "unknown"]
+    func table(_ split: SplitName, _ limit: Int?) throws -> LogitTable {
+      let images = try loaded.images(split, data: nil, folder: dataDir).prefix(limit)
+      return try LogitTable(
+        of: loaded.network, over: try DeviceDataset(images, on: opened),
+        measuresGradients: split == .test,
+        provenance: provenance.merging(["dataset": images.name, "split": split.rawValue]) { $1 })
+    }
+    return (try table(.test, limit), try table(.validation, nil))
   }
 
-  private func write(_ comparison: LogitComparison, _ tables: [LogitTable], to folder: String) throws {
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw TemperError(.io, file: folder, "cannot be made", remedy: "Choose a folder that you may write to.")
-    }
+  private func write(_ study: LogitStudy, _ tables: [LogitTable], to folder: String) throws {
+    try makeFolder(folder)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    try AtomicFile.write([UInt8](try encoder.encode(comparison)), to: folder + "/comparison.json")
-    try AtomicFile.write(ComparisonText.markdown(comparison), to: folder + "/comparison.md")
-    try tables[0].write(to: folder + "/standard-logits.safetensors")
-    try tables[1].write(to: folder + "/robust-logits.safetensors")
+    try AtomicFile.write([UInt8](try encoder.encode(study)), to: folder + "/study.json")
+    try AtomicFile.write(StudyText.markdown(study), to: folder + "/study.md")
+    let kinds = [("standard", standard.count), ("robust", robust.count), ("matched", matched.count)]
+    let names = kinds.flatMap { kind, count in (0..<count).map { "\(kind)-\($0)" } }
+    for (name, table) in zip(names, tables) { try table.write(to: "\(folder)/\(name)-logits.safetensors") }
+  }
+}
+
+/// Makes a folder for results.
+func makeFolder(_ path: String) throws {
+  do {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  } catch {
+    throw TemperError(.io, file: path, "cannot be made", remedy: "Choose a folder that you may write to.")
   }
 }

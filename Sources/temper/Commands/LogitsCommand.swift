@@ -1,4 +1,5 @@
 import ArgumentParser
+import Attacks
 import Datasets
 import Distillation
 import FileFormats
@@ -10,10 +11,12 @@ struct LogitsCommand: ParsableCommand {
     commandName: "logits",
     abstract: "Write a network's logits as a table.",
     discussion: """
-      .safetensors holds logits, labels, sample ids and where they come from; .npy the logits alone.
+      .safetensors holds logits, labels, sample ids, the gaps' gradients if asked for, and where they come from; .npy the
+      logits alone. With --attacked the images are perturbed first, by one attack.
 
       EXAMPLES
         temper logits runs/at --split test --out at-logits.safetensors
+        temper logits runs/at --attacked --epsilon 0.1 --steps 20 --limit 1000 --out attacked.safetensors
         temper logits --weights W.safetensors --model small-cnn --images X.npy --out L.npy
       """)
 
@@ -28,6 +31,9 @@ struct LogitsCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Folder of the data set's files.", valueName: "folder")) var dataDir: String?
   @Option(help: "Where to write, .safetensors or .npy.") var out: String
   @Flag(help: "Use the last epoch's weights instead of the best.") var last = false
+  @Flag(help: "Also measure the L1 norm of each logit gap's gradient by the image.") var gradients = false
+  @Flag(help: "Perturb the images first; the attack's options follow.") var attacked = false
+  @OptionGroup(title: "Attack") var attack: AttackOptions
   @OptionGroup var devices: DeviceOptions
 
   func validate() throws {
@@ -36,6 +42,18 @@ struct LogitsCommand: ParsableCommand {
     }
     guard out.hasSuffix(".npy") || out.hasSuffix(".safetensors") else {
       throw ValidationError("--out \(out) ends neither in .npy nor in .safetensors.")
+    }
+    guard !gradients || out.hasSuffix(".safetensors") else {
+      throw ValidationError("--gradients needs --out to end in .safetensors.")
+    }
+    if attacked {
+      guard images == nil || labels != nil else {
+        throw ValidationError("--attacked needs the images' --labels.")
+      }
+      guard attack.attack != .none, attack.loss != .worst, attack.restarts == 1 else {
+        throw ValidationError(
+          "A table holds the logits of one attack: give fgsm or pgd, one loss, one restart.")
+      }
     }
     if let limit, limit < 1 { throw ValidationError("--limit is \(limit); give at least 1.") }
   }
@@ -49,6 +67,7 @@ struct LogitsCommand: ParsableCommand {
       "weights": loaded.file, "weights_sha256": SHA256.hex(of: try InputFile.read(loaded.file)),
       "model": loaded.network.description.model,
     ]
+    let attack = try singleAttack(&provenance)
     let table: LogitTable
     if let images {
       provenance["images"] = images
@@ -56,19 +75,27 @@ struct LogitsCommand: ParsableCommand {
         imageFile: images, labelFile: labels, extents: loaded.network.description.extents,
         classes: loaded.network.description.classes, on: device)
       table = try LogitTable(
-        of: loaded.network, over: arrays, hasLabels: labels != nil, limit: limit, provenance: provenance,
-        progress: progress)
+        of: loaded.network, over: arrays, attack: attack, measuresGradients: gradients,
+        hasLabels: labels != nil, limit: limit, provenance: provenance, progress: progress)
     } else {
       let dataset = try loaded.images(split, data: data, folder: dataDir).prefix(limit)
       provenance["dataset"] = dataset.name
       provenance["split"] = split.rawValue
       table = try LogitTable(
-        of: loaded.network, over: try DeviceDataset(dataset, on: device), provenance: provenance,
-        progress: progress)
+        of: loaded.network, over: try DeviceDataset(dataset, on: device), attack: attack,
+        measuresGradients: gradients, provenance: provenance, progress: progress)
     }
     Console.clearTransient()
     try table.write(to: out)
     Console.note("\(out): \(table.sampleCount) samples x \(table.classCount) classes")
+  }
+
+  private func singleAttack(_ provenance: inout [String: String]) throws -> any Attack {
+    guard attacked else { return NoAttack() }
+    let settings = try attack.settings()
+    provenance["attack"] = settings.kind.rawValue
+    provenance["epsilon"] = settings.threat.epsilon.text
+    return try settings.attacks()[0]
   }
 
   private func progress(_ done: Int) { Console.transient("logits of \(done) samples") }

@@ -1,0 +1,162 @@
+import FileFormats
+import Statistics
+
+/// What adversarial training did to the logits, over one or more pairs of networks: standard and adversarially trained
+/// ("robust"), of one seed each. Written as JSON with snake_case keys.
+public struct LogitStudy: Sendable, Equatable, Codable {
+  /// The number of samples.
+  public let sampleCount: Int
+  /// The number of classes.
+  public let classCount: Int
+  /// Each pair on its own.
+  public let pairs: [LogitComparison]
+  /// How far confidence is accuracy for each standard network; empty without labels.
+  public let standardCalibration: [Calibration]
+  /// How far confidence is accuracy for each robust network; empty without labels.
+  public let robustCalibration: [Calibration]
+  /// The differences between the two kinds, by samples and measure.
+  public let effects: [Selection: [Measure: Effect]]
+  /// Mean differences by true class; empty without labels.
+  public let classes: [ClassDifference]
+  /// Agreement on which samples have high and low confidence, and logit gap.
+  public let agreement: [Measure: Agreement]
+  /// Which samples differ most.
+  public let shift: ConfidenceShift
+  /// The order of the other classes; nil with fewer than four classes.
+  public let orderings: Orderings?
+  /// What the figures say about the claims that adversarial training shrinks logits, and chooses other samples.
+  public internal(set) var claims: [Claim] = []
+
+  /// Which samples, and which form of the logits, an effect is about.
+  public enum Selection: String, Sendable, CaseIterable, Codable, CodingKeyRepresentable {
+    /// All samples.
+    case all
+    /// Samples that both networks of a pair classify correctly, which removes the influence of accuracy.
+    case jointlyCorrect = "jointly_correct"
+    /// All samples, against standard networks whose training was stopped at the robust networks' accuracy.
+    case accuracyMatched = "accuracy_matched"
+    /// All samples, after each network's logits were divided by its fitted temperature: what is left is a difference of
+    /// shape, not of scale.
+    case temperatureMatched = "temperature_matched"
+  }
+
+  /// Differences on the samples of one true class, robust minus standard, in means over pairs.
+  public struct ClassDifference: Sendable, Equatable, Codable {
+    /// The class.
+    public let label: Int
+    /// Its samples.
+    public let sampleCount: Int
+    /// Of the mean logit gap.
+    public let logitGap: Double
+    /// Of the mean confidence.
+    public let confidence: Double
+    /// Of the accuracy, in [-1, 1].
+    public let accuracy: Double
+
+    enum CodingKeys: String, CodingKey {
+      case label = "class"
+      case sampleCount = "sample_count"
+      case logitGap = "logit_gap"
+      case confidence, accuracy
+    }
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case pairs, effects, classes, agreement, shift, orderings, claims
+    case sampleCount = "sample_count"
+    case classCount = "class_count"
+    case standardCalibration = "standard_calibration"
+    case robustCalibration = "robust_calibration"
+  }
+
+  /// Compares tables of the same samples, matched by sample id.
+  ///
+  /// - Parameters:
+  ///   - standard: one table per seed.
+  ///   - robust: one table per seed, in the same order.
+  ///   - matched: logits of standard networks of the robust ones' accuracy, in the same order, or empty.
+  ///   - heldOut: tables of other samples for fitting temperatures, all standard networks' and then all robust ones', or
+  ///     empty: then temperatures are fitted on the samples themselves.
+  ///   - features: a number per sample of the first table and name, such as the brightness of images.
+  /// - Throws: ``TemperError`` of kind `usage` if the numbers of tables do not fit, `badData` if the tables are not about the
+  ///   same samples.
+  public init(
+    standard: [LogitTable], robust: [LogitTable], matched: [LogitTable] = [], heldOut: [LogitTable] = [],
+    features: [String: [Double]] = [:]
+  ) throws {
+    guard !standard.isEmpty, standard.count == robust.count, [0, robust.count].contains(matched.count) else {
+      throw TemperError(
+        .usage, field: "--robust",
+        "names \(robust.count) networks, --standard \(standard.count)"
+          + (matched.isEmpty ? "" : ", --matched \(matched.count)"),
+        remedy: "Give as many of each, in the order of their seeds.")
+    }
+    let tables = try Self.aligned(standard + robust + matched)
+    let seeds = standard.count
+    let (standard, robust) = (Array(tables[..<seeds]), Array(tables[seeds..<2 * seeds]))
+    (sampleCount, classCount) = (standard[0].sampleCount, standard[0].classCount)
+    pairs = try zip(standard, robust).map { try LogitComparison(standard: $0, robust: $1) }
+    let held = heldOut.isEmpty ? [LogitTable?](repeating: nil, count: 2 * seeds) : heldOut
+    standardCalibration = zip(standard, held).compactMap { Calibration(of: $0, fittingOn: $1) }
+    robustCalibration = zip(robust, held[seeds...]).compactMap { Calibration(of: $0, fittingOn: $1) }
+    let temperatures = (standardCalibration + robustCalibration).map(\.temperature)
+    effects = Self.effects(standard, robust, Array(tables[(2 * seeds)...]), temperatures)
+    classes = Self.classDifferences(standard, robust)
+    let measures = [standard, robust].map { $0.map { $0.measures() } }
+    agreement = [.confidence, .logitGap].reduce(into: [:]) { result, measure in
+      result[measure] = Agreement(
+        standard: measures[0].map { $0.values(measure)! }, robust: measures[1].map { $0.values(measure)! })
+    }
+    shift = ConfidenceShift(standard: standard, robust: robust, features: features)
+    orderings = Orderings(standard: standard, robust: robust)
+    claims = Claim.all(of: self)
+  }
+
+  /// The tables with rows in the order of the first one's.
+  private static func aligned(_ tables: [LogitTable]) throws -> [LogitTable] {
+    try [tables[0]] + tables.dropFirst().map { try LogitComparison.matched(tables[0], $0).robust }
+  }
+
+  private static func effects(
+    _ standard: [LogitTable], _ robust: [LogitTable], _ matched: [LogitTable], _ temperatures: [Double?]
+  ) -> [Selection: [Measure: Effect]] {
+    func effects(_ a: [LogitTable], _ b: [LogitTable]) -> [Measure: Effect] {
+      Effect.all(zip(a, b).map { (standard: $0.measures(), robust: $1.measures()) })
+    }
+    var result: [Selection: [Measure: Effect]] = [.all: effects(standard, robust)]
+    let joint = zip(standard, robust).compactMap { a, b -> (LogitTable, LogitTable)? in
+      guard let x = a.measures().isCorrect, let y = b.measures().isCorrect else { return nil }
+      let rows = x.indices.filter { x[$0] && y[$0] }
+      return rows.isEmpty ? nil : (a.selecting(rows), b.selecting(rows))
+    }
+    if joint.count == standard.count {
+      result[.jointlyCorrect] = effects(joint.map(\.0), joint.map(\.1))
+    }
+    if !matched.isEmpty { result[.accuracyMatched] = effects(matched, robust) }
+    let fitted = temperatures.compactMap { $0 }
+    if fitted.count == 2 * standard.count {
+      let scaled = zip(standard + robust, fitted).map { $0.divided(by: $1) }
+      result[.temperatureMatched] = effects(
+        Array(scaled[..<standard.count]), Array(scaled[standard.count...]))
+    }
+    return result
+  }
+
+  private static func classDifferences(_ standard: [LogitTable], _ robust: [LogitTable]) -> [ClassDifference]
+  {
+    guard let labels = standard[0].labels else { return [] }
+    let pairs = zip(standard, robust).map { ($0.measures(), $1.measures()) }
+    return (0..<standard[0].classCount).compactMap { label in
+      let rows = labels.indices.filter { labels[$0] == Int32(label) }
+      guard !rows.isEmpty else { return nil }
+      func difference(_ values: (Measures) -> (Int) -> Double) -> Double {
+        mean(pairs.map { a, b in mean(rows.map(values(b))) - mean(rows.map(values(a))) })
+      }
+      return ClassDifference(
+        label: label, sampleCount: rows.count,
+        logitGap: difference { m in { m.logitGap[$0] } },
+        confidence: difference { m in { m.confidence[$0] } },
+        accuracy: difference { m in { m.isCorrect![$0] ? 1 : 0 } })
+    }
+  }
+}
