@@ -67,6 +67,8 @@ private func durbinMatrix(_ size: Int, _ h: Double) -> [Double] {
   var matrix = [Double](repeating: 0, count: size * size)
   for i in 0..<size {
     for j in 0..<min(i + 2, size) { matrix[i * size + j] = inverseFactorials[i - j + 1] }
+  }
+  for i in 0..<size {
     let edge = (1 - pow(h, Double(i + 1))) * inverseFactorials[i + 1]
     matrix[i * size] = edge
     matrix[(size - 1) * size + size - 1 - i] = edge

@@ -104,8 +104,9 @@ def pair_case(a, b, series):
             "spearman": None, "kendall": None}
     if case["paired"] and len(set(x)) > 1 and len(set(y)) > 1:
         rho = stats.spearmanr(x, y)
-        # With two values the t approximation has no degrees of freedom.
-        case["spearman"] = numbers([rho.statistic, rho.pvalue if len(x) > 2 else 1])
+        # With two values the t approximation has no degrees of freedom; where rho rounds to 1, so does its p to 0.
+        p = 1 if len(x) == 2 else 0 if abs(rho.statistic) > 1 - 1e-14 else rho.pvalue
+        case["spearman"] = numbers([rho.statistic, p])
         case["kendall"] = float(stats.kendalltau(x, y).statistic)
     return case
 
