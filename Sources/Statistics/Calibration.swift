@@ -1,7 +1,7 @@
 /// Predictions of similar confidence.
 public struct ReliabilityBin: Sendable, Equatable, Codable {
-  /// The bin's range of confidences: for bins of equal width its edges (the lower one is outside, but for 0), for
-  /// bins of equal mass its smallest and largest confidence.
+  /// The bin's range of confidences: for bins of equal width its edges (the lower one is outside, but for 0),
+  /// for bins of equal mass its smallest and largest confidence.
   public let lower, upper: Double
   /// The number of predictions in the bin, at least 1.
   public let count: Int
@@ -73,8 +73,9 @@ private func firstPlace(_ sorted: [Double], where isBeyond: (Double) -> Bool) ->
   return lower
 }
 
-/// The expected calibration error of a reliability diagram (Guo et al., "On calibration of modern neural networks",
-/// 2017): the mean over predictions of their bin's |accuracy - confidence|, in [0, 1]; 0 without bins.
+/// The expected calibration error of a reliability diagram (Guo et al., "On calibration of modern neural
+/// networks", 2017): the mean over predictions of their bin's |accuracy - confidence|, in [0, 1]; 0 without
+/// bins.
 public func expectedCalibrationError(_ bins: [ReliabilityBin]) -> Double {
   let count = bins.reduce(0) { $0 + $1.count }
   guard count > 0 else { return 0 }

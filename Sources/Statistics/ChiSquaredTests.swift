@@ -1,9 +1,9 @@
-/// Pearson's chi-squared test that rows and columns of a table of counts are independent, without Yates' correction.
-/// Rows and columns without counts are dropped.
+/// Pearson's chi-squared test that rows and columns of a table of counts are independent, without Yates'
+/// correction. Rows and columns without counts are dropped.
 ///
 /// - Parameter table: Counts, (rows, columns), not negative.
-/// - Returns: The statistic with its p-value, and the degrees of freedom; nil if fewer than two rows or columns
-///   have counts.
+/// - Returns: The statistic with its p-value, and the degrees of freedom; nil if fewer than two rows or
+///   columns have counts.
 /// - Precondition: The rows have the same length.
 public func chiSquaredTest(_ table: [[Double]]) -> (result: TestResult, degrees: Int)? {
   precondition(table.allSatisfy { $0.count == table[0].count }, "The rows must have the same length.")

@@ -3,9 +3,9 @@ import Randomness
 /// The bootstrap of values in clusters, such as samples of networks of several seeds: clusters are drawn with
 /// replacement and, if wanted, the values within each drawn cluster too.
 ///
-/// Within a cluster of more than 1,000 values the mean of the redrawn values is drawn from its normal limit, whose
-/// variance is the cluster's variance (divided by n) over n. Resample r uses random numbers of its own, so that
-/// equal seeds give equal results.
+/// Within a cluster of more than 1,000 values the mean of the redrawn values is drawn from its normal limit,
+/// whose variance is the cluster's variance (divided by n) over n. Resample r uses random numbers of its own,
+/// so that equal seeds give equal results.
 public struct ClusterBootstrap: Sendable {
   /// How many resampled means make the interval.
   public let resamples: Int

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Special functions that the distributions are made of. Continued fractions are evaluated by Lentz's method with
-/// the forms of Press et al., "Numerical Recipes" (2007), sections 6.2 and 6.4.
+/// Special functions that the distributions are made of. Continued fractions are evaluated by Lentz's method
+/// with the forms of Press et al., "Numerical Recipes" (2007), sections 6.2 and 6.4.
 extension Distributions {
   /// The regularised incomplete beta function I_x(a, b), in [0, 1].
   ///

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Distribution functions in Double. Survival functions are computed directly and not as 1 - CDF, so that small
-/// probabilities keep their relative accuracy down to about 1e-300.
+/// Distribution functions in Double. Survival functions are computed directly and not as 1 - CDF, so that
+/// small probabilities keep their relative accuracy down to about 1e-300.
 public enum Distributions {
   /// The probability that a standard normal number is at most `x`.
   public static func normalCDF(_ x: Double) -> Double { normalSurvival(-x) }
@@ -11,8 +11,8 @@ public enum Distributions {
 
   /// The number below which a standard normal number lies with this probability; infinite at 0 and 1.
   ///
-  /// Starts at formula 26.2.23 of Abramowitz and Stegun (error below 4.5e-4) and takes three steps of Halley's
-  /// method, each of which triples the number of correct digits.
+  /// Starts at formula 26.2.23 of Abramowitz and Stegun (error below 4.5e-4) and takes three steps of
+  /// Halley's method, each of which triples the number of correct digits.
   ///
   /// - Precondition: `probability` lies in [0, 1].
   public static func normalQuantile(_ probability: Double) -> Double {
@@ -50,7 +50,8 @@ public enum Distributions {
     return 0.5 + regularizedBeta(square / sum, complement: degrees / sum, 0.5, degrees / 2) / 2
   }
 
-  /// The number below which a number of Student's t distribution lies with this probability; infinite at 0 and 1.
+  /// The number below which a number of Student's t distribution lies with this probability; infinite at 0
+  /// and 1.
   ///
   /// Found by bisection down to neighbouring numbers.
   ///

@@ -1,5 +1,5 @@
-/// P-values adjusted for the number of tests by Holm's step-down method (1979), in the given order: those below a
-/// level keep the probability of any false rejection below it.
+/// P-values adjusted for the number of tests by Holm's step-down method (1979), in the given order: those
+/// below a level keep the probability of any false rejection below it.
 ///
 /// - Parameter pValues: In [0, 1].
 public func holm(_ pValues: [Double]) -> [Double] {

@@ -2,8 +2,8 @@ import Foundation
 
 /// The probability that the two-sided Kolmogorov-Smirnov statistic of `count` samples is above `x`.
 ///
-/// The choice of the method by the size of the case is that of scipy, after Simard and L'Ecuyer, "Computing the
-/// two-sided Kolmogorov-Smirnov distribution" (2011).
+/// The choice of the method by the size of the case is that of scipy, after Simard and L'Ecuyer, "Computing
+/// the two-sided Kolmogorov-Smirnov distribution" (2011).
 package func kolmogorovSurvival(_ x: Double, count: Int) -> Double {
   if x >= 1 { return 0 }
   let n = Double(count)
@@ -16,8 +16,8 @@ package func kolmogorovSurvival(_ x: Double, count: Int) -> Double {
   return max(0, min(1, 1 - below))
 }
 
-/// The probability that the one-sided statistic is above `x`: the finite sum of Smirnov, whose terms are positive.
-/// Twice this is the two-sided tail, up to less than the rounding where it is used.
+/// The probability that the one-sided statistic is above `x`: the finite sum of Smirnov, whose terms are
+/// positive. Twice this is the two-sided tail, up to less than the rounding where it is used.
 private func smirnovSurvival(_ x: Double, count: Int) -> Double {
   let n = Double(count)
   var sum = 0.0
@@ -60,7 +60,8 @@ private func durbinCDF(_ x: Double, count: Int) -> Double {
   return scalbn(result, exponent)
 }
 
-/// Durbin's matrix, (size, size) row-major, for a statistic that is `h` steps of 1 / n below a whole number of them.
+/// Durbin's matrix, (size, size) row-major, for a statistic that is `h` steps of 1 / n below a whole number
+/// of them.
 private func durbinMatrix(_ size: Int, _ h: Double) -> [Double] {
   var inverseFactorials = [1.0]
   for i in 1...size { inverseFactorials.append(inverseFactorials[i - 1] / Double(i)) }
@@ -89,8 +90,9 @@ private func product(_ a: [Double], _ b: [Double], _ size: Int) -> [Double] {
   return result
 }
 
-/// The distribution function for large n, up to terms of n^-2 (Pelz and Good, "Approximating the lower tail-areas of
-/// the Kolmogorov-Smirnov one-sample statistic", 1976), as sums that converge fast for small z = x sqrt(n).
+/// The distribution function for large n, up to terms of n^-2 (Pelz and Good, "Approximating the lower
+/// tail-areas of the Kolmogorov-Smirnov one-sample statistic", 1976), as sums that converge fast for small z
+/// = x sqrt(n).
 private func pelzGoodCDF(_ x: Double, count: Int) -> Double {
   let z = x * Double(count).squareRoot()
   let (z2, z4, z6, z8) = (z * z, pow(z, 4), pow(z, 6), pow(z, 8))

@@ -1,5 +1,5 @@
-/// Page's test of an ascending trend: whether values rise from column to column, within rows that each are one
-/// subject (a seed, say). One-sided, by the normal approximation.
+/// Page's test of an ascending trend: whether values rise from column to column, within rows that each are
+/// one subject (a seed, say). One-sided, by the normal approximation.
 ///
 /// - Parameter rows: (subjects, treatments); the columns stand in the order in which values should rise.
 /// - Returns: Page's L: the sum over columns of the column's number times its sum of ranks.

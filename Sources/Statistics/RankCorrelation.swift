@@ -26,8 +26,8 @@ func runs<Element>(_ sorted: [Element], where areEqual: (Element, Element) -> Bo
 
 /// Spearman's rank correlation of two series of equal length, ties at average ranks.
 ///
-/// - Returns: The correlation in [-1, 1] and its two-sided p-value by Student's t distribution with n - 2 degrees of
-///   freedom (1 for n = 2); nil if a series is constant or shorter than 2.
+/// - Returns: The correlation in [-1, 1] and its two-sided p-value by Student's t distribution with n - 2
+///   degrees of freedom (1 for n = 2); nil if a series is constant or shorter than 2.
 public func spearman(_ a: [Double], _ b: [Double]) -> TestResult? {
   precondition(a.count == b.count, "The series must have the same length.")
   let centre = Double(a.count + 1) / 2
@@ -42,8 +42,8 @@ public func spearman(_ a: [Double], _ b: [Double]) -> TestResult? {
   return TestResult(statistic: r, pValue: 2 * Distributions.studentTSurvival(t, degrees: degrees))
 }
 
-/// Kendall's rank correlation tau-b of two series of equal length, in [-1, 1]; nil if one is constant or shorter
-/// than 2. Takes O(n log n) steps (Knight 1966).
+/// Kendall's rank correlation tau-b of two series of equal length, in [-1, 1]; nil if one is constant or
+/// shorter than 2. Takes O(n log n) steps (Knight 1966).
 public func kendallTau(_ a: [Double], _ b: [Double]) -> Double? {
   precondition(a.count == b.count, "The series must have the same length.")
   func pairs(_ count: Int) -> Int { count * (count - 1) / 2 }

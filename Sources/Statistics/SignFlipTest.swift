@@ -1,10 +1,11 @@
 import Randomness
 
-/// The two-sided p-value of the mean difference over flips of the differences' signs, which are as likely as the
-/// given signs if the differences are symmetric around 0 (Fisher's randomisation test).
+/// The two-sided p-value of the mean difference over flips of the differences' signs, which are as likely as
+/// the given signs if the differences are symmetric around 0 (Fisher's randomisation test).
 ///
-/// Up to 20 differences all 2^n flips are counted. Beyond, 20,000 flips are: the given signs and 19,999 random
-/// ones. The smallest exact p-value is 2 / 2^n: five seeds cannot go below 0.0625, six not below 0.03125.
+/// Up to 20 differences all 2^n flips are counted. Beyond, 20,000 flips are: the given signs and 19,999
+/// random ones. The smallest exact p-value is 2 / 2^n: five seeds cannot go below 0.0625, six not below
+/// 0.03125.
 ///
 /// - Parameters:
 ///   - differences: One difference per pair, (n).

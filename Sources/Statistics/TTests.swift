@@ -27,8 +27,8 @@ public func tInterval(_ values: [Double], level: Double = 0.95) -> Interval? {
 /// - Parameters:
 ///   - differences: One difference per pair, (n).
 ///   - margin: Mean differences between -margin and +margin count as equivalent; not negative.
-/// - Returns: The larger of the two one-sided p-values: a small one says that the mean difference lies within the
-///   margin. Nil for n < 2 or differences that are all equal.
+/// - Returns: The larger of the two one-sided p-values: a small one says that the mean difference lies within
+///   the margin. Nil for n < 2 or differences that are all equal.
 public func equivalenceTest(_ differences: [Double], margin: Double) -> Double? {
   precondition(margin >= 0, "A margin is not negative.")
   guard let moments = Moments(differences) else { return nil }

@@ -3,14 +3,16 @@ import Foundation
 /// The temperature T that minimises the mean negative log-likelihood of softmax(logits / T) (Guo et al., "On
 /// calibration of modern neural networks", 2017).
 ///
-/// The loss is convex in 1 / T. Its minimum is found by Newton's method on the derivative, kept inside a bracket.
+/// The loss is convex in 1 / T. Its minimum is found by Newton's method on the derivative, kept inside a
+/// bracket.
 ///
 /// - Parameters:
 ///   - logits: (N, K) row-major, finite.
 ///   - classCount: K.
 ///   - labels: The true classes, (N), in 0 ..< K.
-/// - Returns: T above 0; nil where there is no such minimum: the loss falls all the way to T = 0 if the true class
-///   always has the largest logit, and to infinity if its logits are on average not above the mean of all.
+/// - Returns: T above 0; nil where there is no such minimum: the loss falls all the way to T = 0 if the true
+///   class always has the largest logit, and to infinity if its logits are on average not above the mean of
+///   all.
 public func fittedTemperature(logits: [Float], classCount: Int, labels: [Int32]) -> Double? {
   precondition(classCount > 0 && logits.count == labels.count * classCount, "Logits and labels must match.")
   precondition(labels.allSatisfy { 0..<classCount ~= Int($0) }, "A label is outside the classes.")

@@ -1,7 +1,8 @@
 /// The Kolmogorov-Smirnov test of two samples, two-sided: whether they come from one distribution.
 ///
-/// The p-value is that of the one-sample statistic for n m / (n + m) samples, rounded, as `scipy.stats.ks_2samp`
-/// with `method="asymp"` computes it. It is an approximation for samples of some dozens and more.
+/// The p-value is that of the one-sample statistic for n m / (n + m) samples, rounded, as
+/// `scipy.stats.ks_2samp` with `method="asymp"` computes it. It is an approximation for samples of some
+/// dozens and more.
 ///
 /// - Returns: The largest distance of the two empirical distribution functions, in [0, 1].
 /// - Precondition: Neither sample is empty.
@@ -43,8 +44,8 @@ private func visitSteps(
   }
 }
 
-/// Cliff's delta: the probability that a number of `a` is above one of `b`, minus the opposite one; in [-1, 1].
-/// Takes O(n log n) steps.
+/// Cliff's delta: the probability that a number of `a` is above one of `b`, minus the opposite one; in [-1,
+/// 1]. Takes O(n log n) steps.
 ///
 /// - Precondition: Neither sample is empty.
 public func cliffsDelta(_ a: [Double], _ b: [Double]) -> Double {

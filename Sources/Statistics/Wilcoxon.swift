@@ -1,8 +1,9 @@
 /// Wilcoxon's signed-rank test of paired values, two-sided, as `scipy.stats.wilcoxon` by default: zeros are
 /// dropped, and there is no continuity correction.
 ///
-/// The p-value is exact for up to 50 differences without zeros and ties, and for up to 13 with them (over all flips
-/// of signs); otherwise it comes from the normal approximation with the correction of the variance for ties.
+/// The p-value is exact for up to 50 differences without zeros and ties, and for up to 13 with them (over all
+/// flips of signs); otherwise it comes from the normal approximation with the correction of the variance for
+/// ties.
 ///
 /// - Parameter differences: One difference per pair, (n).
 /// - Returns: The smaller sum of ranks; nil if no difference is other than 0.
@@ -20,8 +21,8 @@ public func wilcoxonSignedRank(_ differences: [Double]) -> TestResult? {
   return TestResult(statistic: smaller, pValue: min(pValue, 1))
 }
 
-/// Twice the share of flips whose sum of positive ranks is at most `sum`. Counts flips by twice that sum, which is
-/// whole with ties too.
+/// Twice the share of flips whose sum of positive ranks is at most `sum`. Counts flips by twice that sum,
+/// which is whole with ties too.
 private func exactP(_ ranks: [Double], _ sum: Double) -> Double {
   var counts: [Double] = [1]
   for rank in ranks.map({ Int(2 * $0) }) {

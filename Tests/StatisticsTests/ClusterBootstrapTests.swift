@@ -52,7 +52,8 @@ import Testing
   }
 
   @Test func theNormalLimitContinuesTheDraws() throws {
-    // 1,000 values are drawn one by one, 1,001 by the limit: nearly the same values, nearly the same interval.
+    // 1,000 values are drawn one by one, 1,001 by the limit: nearly the same values, nearly the same
+    // interval.
     func interval(_ count: Int) throws -> Interval {
       let values = (0..<count).map { Double($0 * $0 % 97) / 97 }
       return try #require(ClusterBootstrap().interval([values, values]))

@@ -3,8 +3,8 @@ import Statistics
 import TestSupport
 import Testing
 
-/// Tests/Fixtures/Statistics/statistics.json, which tools/reference/statistics_fixtures.py writes. A number's list
-/// is [inputs..., results...] in the order of that script.
+/// Tests/Fixtures/Statistics/statistics.json, which tools/reference/statistics_fixtures.py writes. A number's
+/// list is [inputs..., results...] in the order of that script.
 struct Reference: Decodable, Sendable {
   let distributions: [String: [[Double]]]
   let kolmogorov: [Kolmogorov]
