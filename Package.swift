@@ -42,8 +42,8 @@ let package = Package(
     .library(
       name: "Temper",
       targets: [
-        "FileFormats", "Randomness", "Devices", "Tensors", "Networks", "Datasets", "Attacks", "Training",
-        "Logits", "Distillation", "Analysis", "Reports",
+        "FileFormats", "Randomness", "Statistics", "Devices", "Tensors", "Networks", "Datasets", "Attacks",
+        "Training", "Logits", "Distillation", "Analysis", "Reports",
       ]),
   ],
   dependencies: [
@@ -51,7 +51,7 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
-    // Leaves: they import nothing of ours.
+    // Leaves: they import nothing of ours, but for Statistics, which draws random numbers.
     .systemLibrary(
       name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CSIMD", path: "Sources/CSIMD"),
@@ -64,6 +64,7 @@ let package = Package(
       swiftSettings: kernelSettings()),
     .target(name: "FileFormats"),
     .target(name: "Randomness"),
+    .target(name: "Statistics", dependencies: ["Randomness"]),
     // The stack: each imports only what stands above it here.
     .target(
       name: "Devices",
@@ -75,7 +76,6 @@ let package = Package(
     .target(name: "Datasets", dependencies: ["Tensors", "FileFormats", "Randomness", "CZlib"]),
     .target(name: "Attacks", dependencies: ["Networks", "Datasets"]),
     .target(name: "Training", dependencies: ["Attacks", yaml]),
-    .target(name: "Statistics", dependencies: ["Randomness"]),
     .target(name: "Logits", dependencies: ["FileFormats", "Randomness", "Statistics"]),
     .target(name: "Distillation", dependencies: ["Training", "Logits"]),
     .target(name: "Analysis", dependencies: ["Distillation"]),
@@ -86,6 +86,7 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["Tensors", "FileFormats"], path: "Tests/TestSupport"),
     .testTarget(name: "FileFormatsTests", dependencies: ["FileFormats", "Randomness", "TestSupport"]),
     .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
+    .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "TestSupport"]),
     .testTarget(
       name: "LogitsTests", dependencies: ["Logits", "Statistics", "FileFormats", "Randomness", "TestSupport"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "CZlib", "TestSupport"]),

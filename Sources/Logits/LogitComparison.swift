@@ -1,4 +1,5 @@
 import FileFormats
+import Statistics
 
 /// The logits of a standard and of an adversarially trained ("robust") network on the same samples.
 ///
@@ -46,7 +47,7 @@ public struct LogitComparison: Sendable, Equatable, Codable {
       sampleCount = standard.predicted.count
       standardAccuracy = standard.isCorrect.map(share)
       robustAccuracy = robust.isCorrect.map(share)
-      confidenceRankCorrelation = rankCorrelation(standard.confidence, robust.confidence)
+      confidenceRankCorrelation = spearman(standard.confidence, robust.confidence)?.statistic
       measures = Measure.allCases.reduce(into: [:]) { result, measure in
         guard let a = standard.values(measure), let b = robust.values(measure) else { return }
         result[measure] = Pair(a, b)

@@ -1,3 +1,5 @@
+import Statistics
+
 /// How the values of one measure are spread over the samples.
 public struct Distribution: Sendable, Equatable, Codable {
   /// The arithmetic mean.
@@ -25,21 +27,13 @@ public struct Distribution: Sendable, Equatable, Codable {
     let mean = values.reduce(0, +) / count
     let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
     let sorted = values.sorted()
-    func quantile(_ percent: Double) -> Double { interpolated(sorted, at: percent / 100) }
+    func percentile(_ percent: Double) -> Double { quantile(sorted, percent / 100) }
     self.mean = mean
     standardDeviation = (squares / count).squareRoot()
     quantiles = Quantiles(
-      p5: quantile(5), p10: quantile(10), p25: quantile(25), p50: quantile(50), p75: quantile(75),
-      p90: quantile(90), p95: quantile(95))
+      p5: percentile(5), p10: percentile(10), p25: percentile(25), p50: percentile(50), p75: percentile(75),
+      p90: percentile(90), p95: percentile(95))
   }
-}
-
-/// The quantile at `fraction` in [0, 1] of `sorted`, which must not be empty.
-private func interpolated(_ sorted: [Double], at fraction: Double) -> Double {
-  let place = fraction * Double(sorted.count - 1)
-  let lower = Int(place)
-  let upper = min(lower + 1, sorted.count - 1)
-  return sorted[lower] + (place - Double(lower)) * (sorted[upper] - sorted[lower])
 }
 
 /// The measures of a whole table. Written as JSON with snake_case keys.

@@ -17,6 +17,10 @@ public enum Purpose: UInt32, Sendable, CaseIterable {
   case permutation = 6
   /// Tests.
   case test = 7
+  /// Resamples of a bootstrap.
+  case bootstrap = 8
+  /// Random flips of signs in a randomisation test.
+  case signFlips = 9
 }
 
 /// A stream of random numbers named by (seed, purpose, epoch, sample): the same name gives the same numbers on
