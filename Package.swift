@@ -43,7 +43,7 @@ let package = Package(
       name: "Temper",
       targets: [
         "FileFormats", "Randomness", "Devices", "Tensors", "Networks", "Datasets", "Attacks", "Training",
-        "Logits", "Distillation", "Reports",
+        "Logits", "Distillation", "Reports", "Theory",
       ]),
   ],
   dependencies: [
@@ -78,13 +78,15 @@ let package = Package(
     .target(name: "Logits", dependencies: ["FileFormats", "Randomness"]),
     .target(name: "Distillation", dependencies: ["Training", "Logits"]),
     .target(name: "Reports", dependencies: ["Logits", "FileFormats"]),
+    .target(name: "Theory", dependencies: ["Randomness"]),
     .executableTarget(
-      name: "temper", dependencies: ["Distillation", "Reports", arguments, yaml]),
+      name: "temper", dependencies: ["Distillation", "Reports", "Theory", arguments, yaml]),
     // Tests: one target per module.
     .target(name: "TestSupport", dependencies: ["Tensors", "FileFormats"], path: "Tests/TestSupport"),
     .testTarget(name: "FileFormatsTests", dependencies: ["FileFormats", "Randomness", "TestSupport"]),
     .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
     .testTarget(name: "LogitsTests", dependencies: ["Logits", "FileFormats", "Randomness", "TestSupport"]),
+    .testTarget(name: "TheoryTests", dependencies: ["Theory", "Randomness", "TestSupport"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "CZlib", "TestSupport"]),
     .testTarget(name: "DevicesTests", dependencies: ["Devices", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),

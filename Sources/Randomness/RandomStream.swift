@@ -17,6 +17,8 @@ public enum Purpose: UInt32, Sendable, CaseIterable {
   case permutation = 6
   /// Tests.
   case test = 7
+  /// Samples of toy problems.
+  case simulation = 8
 }
 
 /// A stream of random numbers named by (seed, purpose, epoch, sample): the same name gives the same numbers on
