@@ -81,17 +81,20 @@ struct LogitRow {
   var maximum: Double { values[predicted] }
   var centredMax: Double { maximum - values.reduce(0, +) / Double(values.count) }
   var gap: Double { margin(to: predicted) }
-  var confidence: Double { 1 / partition }
+  var confidence: Double { 1 / (1 + others) }
 
-  /// Sum of exp(z - max z), at least 1.
-  private var partition: Double { values.reduce(0) { $0 + exp($1 - maximum) } }
+  /// The sum of exp(z - max z) over all classes but the predicted one, whose term is 1: kept apart so that the
+  /// entropy of a very confident sample is not rounded away.
+  private var others: Double {
+    values.indices.reduce(0) { $1 == predicted ? $0 : $0 + exp(values[$1] - maximum) }
+  }
 
-  /// With log p = z - max z - log partition; a probability of 0 adds 0.
+  /// With log p = z - max z - log(1 + others); a probability of 0 adds 0.
   var entropy: Double {
-    let partition = partition
-    let mean = values.reduce(0) { $0 + exp($1 - maximum) * ($1 - maximum) } / partition
+    let others = others
+    let mean = values.reduce(0) { $0 + exp($1 - maximum) * ($1 - maximum) } / (1 + others)
     // Rounding must not make it negative.
-    return max(0, log(partition) - mean)
+    return max(0, log1p(others) - mean)
   }
 
   func margin(to label: Int) -> Double {

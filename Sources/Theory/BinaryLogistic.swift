@@ -1,11 +1,11 @@
 import Foundation
 import Randomness
 
-/// Binary data with one strong and many weak features, and linear models trained on them against the exact Linf
-/// adversary.
+/// Binary data with one strong and many weak features, and linear models trained on them against the exact
+/// Linf adversary.
 ///
-/// The label is +1 or -1 and each feature is the label times its mean plus noise of variance 1. Only the product
-/// of label and feature matters, which is what is drawn and kept.
+/// The label is +1 or -1 and each feature is the label times its mean plus noise of variance 1. Only the
+/// product of label and feature matters, which is what is drawn and kept.
 public struct BinaryLogistic: Sendable {
   /// N.
   public let sampleCount: Int
@@ -36,12 +36,13 @@ public struct BinaryLogistic: Sendable {
     }
   }
 
-  /// The model that minimises mean log(1 + exp(-(m - epsilon ||w||_1))), m = label times w.x: the exact worst case
-  /// within the ball, without a bias.
+  /// The model that minimises mean log(1 + exp(-(m - epsilon ||w||_1))), m = label times w.x: the exact worst
+  /// case within the ball, without a bias. With ever more samples the weights approach
+  /// 2 max(0, mean - epsilon).
   ///
   /// - Parameter epsilon: The radius of the Linf ball, at least 0.
-  /// - Returns: The optimum, or nil if Newton's method reaches none: where every sample can be classified under
-  ///   attack, larger weights are always better.
+  /// - Returns: The optimum, or nil if Newton's method reaches none: where every sample can be classified despite the
+  ///   attack, larger weights are always better, and no weights are best.
   public func trained(epsilon: Double) -> RobustModel? {
     precondition(epsilon >= 0 && epsilon.isFinite, "epsilon \(epsilon)")
     return OrthantNewton(data: self, epsilon: epsilon).minimum().map {
@@ -61,8 +62,8 @@ public struct BinaryLogistic: Sendable {
   }
 }
 
-/// A linear model at the optimum of adversarial training on ``BinaryLogistic``. The two classes' logits are w.x / 2
-/// and -w.x / 2.
+/// A linear model at the optimum of adversarial training on ``BinaryLogistic``. The two classes' logits are
+/// w.x / 2 and -w.x / 2.
 public struct RobustModel: Sendable {
   /// The radius trained against.
   public let epsilon: Double
@@ -78,8 +79,8 @@ public struct RobustModel: Sendable {
   public let robustAccuracy: Double
   /// The mean cross-entropy under attack, in nats.
   public let crossEntropy: Double
-  /// The mean entropy of the predictions under attack, in nats. Equals the cross-entropy at the optimum, since no
-  /// other scale of the weights is better.
+  /// The mean entropy of the predictions under attack, in nats. Equals the cross-entropy at the optimum,
+  /// since no other scale of the weights is better.
   public let entropy: Double
   /// How far the weights are from stationary: the largest element of the smallest subgradient.
   public let residual: Double

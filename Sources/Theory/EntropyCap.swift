@@ -1,7 +1,7 @@
 import Foundation
 
-/// The largest entropy of K probabilities whose maximum is p1: h(p1) + (1 - p1) log(K - 1), where h is the binary
-/// entropy. It falls from log K to 0 as p1 goes from 1 / K to 1.
+/// The largest entropy of K probabilities whose maximum is p1: h(p1) + (1 - p1) log(K - 1), where h is the
+/// binary entropy. It falls from log K to 0 as p1 goes from 1 / K to 1.
 ///
 /// - Parameters:
 ///   - confidence: p1, in 1/K ... 1.
@@ -14,7 +14,8 @@ public func entropyCap(confidence: Double, classCount: Int) -> Double {
   return ofRest - confidence * log(confidence)
 }
 
-/// The largest confidence of K probabilities with an entropy: the inverse of ``entropyCap(confidence:classCount:)``.
+/// The largest confidence of K probabilities with an entropy: the inverse of
+/// ``entropyCap(confidence:classCount:)``.
 ///
 /// - Parameters:
 ///   - entropy: In nats, at least 0; above log K it counts as log K.
@@ -25,8 +26,8 @@ public func confidenceCap(entropy: Double, classCount: Int) -> Double {
 }
 
 /// The largest gap between the two largest logits of one sample whose prediction has an entropy:
-/// log((K - 1) P / (1 - P)) with P of ``confidenceCap(entropy:classCount:)``. It is reached when all logits but the
-/// largest are equal. A mean entropy does not bound a mean gap.
+/// log((K - 1) P / (1 - P)) with P of ``confidenceCap(entropy:classCount:)``. It is reached when all logits
+/// but the largest are equal. A mean entropy does not bound a mean gap.
 ///
 /// - Parameters:
 ///   - entropy: In nats, at least 0; above log K it counts as log K.

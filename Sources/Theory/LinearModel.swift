@@ -18,10 +18,11 @@ public struct LinearModel: Sendable {
 
   /// Bounds of the largest cross-entropy within the ball, in nats.
   ///
-  /// The adversary can take epsilon q_j off the margin m_j = z_y - z_j, where q_j is the L1 norm of w_y - w_j. Doing
-  /// so for one class is possible: log(1 + max_j exp(-(m_j - epsilon q_j))) is reached. Doing so for all classes
-  /// at once would give log(1 + sum_j exp(-(m_j - epsilon q_j))): nothing is worse, but no single move need be
-  /// worst for every class. The two agree for K = 2.
+  /// The adversary can take epsilon q_j off the margin m_j = z_y - z_j, where q_j is the L1 norm of
+  /// w_y - w_j. Doing so for one class is always possible and gives at least
+  /// log(1 + max_j exp(-(m_j - epsilon q_j))). Doing so for all classes at once would give
+  /// log(1 + sum_j exp(-(m_j - epsilon q_j))): nothing is worse, but no single move need be worst for every
+  /// class. The two agree for K = 2.
   ///
   /// - Parameters:
   ///   - features: x, (d).
@@ -40,8 +41,8 @@ public struct LinearModel: Sendable {
     return softplus(largest)...softplus(largest + log(sum))
   }
 
-  /// The largest cross-entropy within the ball, in nats. The loss is convex in x, so that a corner is worst; all
-  /// 2^d corners are tried.
+  /// The largest cross-entropy within the ball, in nats. The loss is convex in x, so that a corner is worst;
+  /// all 2^d corners are tried.
   ///
   /// - Parameters:
   ///   - features: x, (d), d at most 16.

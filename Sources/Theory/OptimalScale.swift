@@ -1,6 +1,7 @@
 import Foundation
 
-/// The factor s* >= 0 on all logits that makes their mean cross-entropy smallest; see ``ScaleLoss/minimiser``.
+/// The factor s* >= 0 on all logits that makes their mean cross-entropy smallest; see
+/// ``ScaleLoss/minimiser``.
 ///
 /// - Parameters:
 ///   - logits: (N, K) row-major, finite.
@@ -11,8 +12,8 @@ public func optimalScale(logits: [Float], classCount: Int, labels: [Int32]) -> D
   ScaleLoss(logits: logits, classCount: classCount, labels: labels).minimiser
 }
 
-/// The factor s* >= 0 with the smallest mean log(1 + exp(-s (m - c))): the best scale of a binary linear model of
-/// fixed direction against an adversary who takes c off every margin.
+/// The factor s* >= 0 with the smallest mean log(1 + exp(-s (m - c))): the best scale of a binary linear
+/// model of fixed direction against an adversary who takes c off every margin.
 ///
 /// - Parameters:
 ///   - margins: m, (N), finite.
@@ -32,8 +33,8 @@ public func optimalScale(meanMargin: Double, deviation: Double, reduction: Doubl
   return max(0, 2 * (meanMargin - reduction) / (deviation * deviation))
 }
 
-/// Whether a larger reduction lowers the best factor: mean sig(-u) (1 - u sig(u)) with u = s* (m - c), sig being
-/// the sigmoid. The factor falls with c where this is positive and rises where it is negative.
+/// Whether a larger reduction lowers the best factor: mean sig(-u) (1 - u sig(u)) with u = s* (m - c), sig
+/// being the sigmoid. The factor falls with c where this is positive and rises where it is negative.
 ///
 /// - Returns: The criterion, or nil where s* is 0 or infinite.
 public func reductionCriterion(margins: [Double], reduction: Double) -> Double? {
@@ -46,7 +47,8 @@ public func reductionCriterion(margins: [Double], reduction: Double) -> Double? 
   return terms.reduce(0, +) / Double(margins.count)
 }
 
-/// ds*/dc: how fast the best factor changes with the reduction, from the implicit function theorem on L'(s*) = 0.
+/// ds*/dc: how fast the best factor changes with the reduction, from the implicit function theorem on L'(s*)
+/// = 0.
 ///
 /// - Returns: The derivative, or nil where s* is 0 or infinite.
 public func scaleResponse(margins: [Double], reduction: Double) -> Double? {
@@ -55,8 +57,8 @@ public func scaleResponse(margins: [Double], reduction: Double) -> Double? {
   return -criterion / ScaleLoss(margins: margins, reduction: reduction).curvature(at: scale)
 }
 
-/// The largest u with u sig(u) <= 1, about 1.278: if no scaled margin s* (m - c) lies above it, the best factor
-/// cannot rise with the reduction. It solves u = 1 + e^-u.
+/// The largest u with u sig(u) <= 1, about 1.278: if no scaled margin s* (m - c) lies above it, the best
+/// factor cannot rise with the reduction. It solves u = 1 + e^-u.
 public let decisiveMargin: Double = {
   // The iteration's slope at the solution is -e^-u = -0.28: each step gains more than half a digit.
   (0..<64).reduce(1.0) { u, _ in 1 + exp(-u) }

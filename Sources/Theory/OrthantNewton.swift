@@ -2,11 +2,11 @@ import Foundation
 
 /// Newton's method for logistic regression against the exact Linf adversary.
 ///
-/// The loss has kinks only where a weight is 0. Within the orthant of the weights' signs it is smooth: that of
-/// logistic regression on the features x_j - epsilon sign_j. A step stays in the orthant; weights that would
-/// leave it stop at 0 and may enter another one in the next step. A weight at 0 stays out of a step when the
-/// subdifferential in its direction contains 0 (projected Newton: Bertsekas, "Projected Newton methods for
-/// optimization problems with simple constraints", SIAM J. Control Optim. 1982).
+/// The loss has kinks only where a weight is 0. Within the orthant of the weights' signs it is smooth: that
+/// of logistic regression on the features x_j - epsilon sign_j. A step stays in the orthant; weights that
+/// would leave it stop at 0 and may enter another one in the next step. A weight at 0 stays out of a step
+/// when the subdifferential in its direction contains 0 (projected Newton: Bertsekas, "Projected Newton
+/// methods for optimization problems with simple constraints", SIAM J. Control Optim. 1982).
 struct OrthantNewton {
   let data: BinaryLogistic
   let epsilon: Double
@@ -107,7 +107,8 @@ struct OrthantNewton {
     }
   }
 
-  /// The first of the points at 1, 1/2, 1/4 ... of the step, clipped to the orthant, where the loss falls enough.
+  /// The first of the points at 1, 1/2, 1/4 ... of the step, clipped to the orthant, where the loss falls
+  /// enough.
   private func descend(from point: Point, along step: [Double]) -> [Double]? {
     for halvings in 0..<60 {
       let length = pow(0.5, Double(halvings))

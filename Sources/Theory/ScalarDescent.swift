@@ -1,8 +1,8 @@
-/// Gradient descent on log(1 + exp(-w (m - c))) over one weight w from 0: logistic regression on separable data
-/// whose samples all have the margin w m, of which an adversary takes w c.
+/// Gradient descent on log(1 + exp(-w (m - c))) over one weight w from 0: logistic regression on separable
+/// data whose samples all have the margin w m, of which an adversary takes w c.
 ///
-/// The loss falls for ever, so the clean margin depends on the number of steps. What the loss sees is the reduced
-/// margin w (m - c); for the same reduced margin the adversary's model needs the larger w.
+/// The loss falls for ever, so the clean margin depends on the number of steps. What the loss sees is the
+/// reduced margin w (m - c); for the same reduced margin the adversary's model needs the larger w.
 ///
 /// - Parameters:
 ///   - margin: m, positive.

@@ -1,6 +1,7 @@
 import Foundation
 
-/// The mean cross-entropy L(s) = mean CE(s z, y) of logits z as a function of one factor s >= 0 on all of them.
+/// The mean cross-entropy L(s) = mean CE(s z, y) of logits z as a function of one factor s >= 0 on all of
+/// them.
 ///
 /// L is convex. Its slope at s, times s, is the mean of CE - H over the samples, H being the entropy of the
 /// predictions: where the factor is optimal, mean loss and mean entropy agree.
@@ -56,8 +57,8 @@ public struct ScaleLoss: Sendable {
     mean { moments($0, scale).variance }
   }
 
-  /// The factor with the smallest loss: 0 if even the smallest factor would do harm, infinity if no label has a
-  /// smaller logit than another class, so that a larger factor is always better.
+  /// The factor with the smallest loss: 0 if even the smallest factor would do harm, infinity if no label has
+  /// a smaller logit than another class, so that a larger factor is always better.
   public var minimiser: Double {
     guard slope(at: 0) < 0 else { return 0 }
     guard differences.contains(where: { $0 > 0 }) else { return .infinity }
@@ -69,7 +70,8 @@ public struct ScaleLoss: Sendable {
     return root(low, high)
   }
 
-  /// Newton's method for L' = 0 between two factors with L' < 0 and L' >= 0; it bisects where a step leaves them.
+  /// Newton's method for L' = 0 between two factors with L' < 0 and L' >= 0; it bisects where a step leaves
+  /// them.
   private func root(_ low: Double, _ high: Double) -> Double {
     var (low, high, scale) = (low, high, (low + high) / 2)
     for _ in 0..<200 {

@@ -8,9 +8,9 @@ struct TheoryCommand: ParsableCommand {
     commandName: "theory",
     abstract: "Show on small exact problems when adversarial training shrinks the logit gap, and when not.",
     discussion: """
-      Four tables: linear models at the optimum of adversarial training; separable data after equal steps; a few
-      hopeless samples; the largest gap that an entropy allows. Everything is computed in seconds, in Double and
-      without a device. Epsilon is in units of the noise's standard deviation.
+      Four tables: linear models at the optimum of adversarial training; separable data after equal steps; a
+      few hopeless samples; the largest gap that an entropy allows. Everything is computed in seconds, in
+      Double and without a device. Epsilon is in units of the features' standard deviation.
 
       EXAMPLES
         temper theory

@@ -42,13 +42,13 @@ struct TheoryReport: Encodable {
   struct Outliers: Encodable {
     let reduction: Double
     let bestScale: Double
-    let scaleChange: Double
+    let scaleResponse: Double
     let normalScale: Double
 
     enum CodingKeys: String, CodingKey {
       case reduction
       case bestScale = "best_scale"
-      case scaleChange = "scale_change"
+      case scaleResponse = "scale_response"
       case normalScale = "normal_scale"
     }
   }
@@ -126,7 +126,7 @@ extension TheoryReport.Outliers {
     let variance = margins.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
     self.reduction = reduction
     bestScale = optimalScale(margins: margins, reduction: reduction)
-    scaleChange = scaleResponse(margins: margins, reduction: reduction) ?? 0
+    scaleResponse = Theory.scaleResponse(margins: margins, reduction: reduction) ?? 0
     normalScale = optimalScale(meanMargin: mean, deviation: variance.squareRoot(), reduction: reduction)
   }
 }
@@ -150,7 +150,7 @@ extension TheoryReport {
     return """
       (a) Data that cannot all be classified under attack: AT shrinks the gap
       \(aligned([header] + rows))
-      Logistic regression at its optimum, 1 strong and 40 weak features, \(samples) samples, exact Linf adversary.
+      Logistic regression at its optimum: 1 strong and 40 weak features, \(samples) samples, Linf attack.
       The more the attack takes off the margins, the smaller is the best scale; there loss and entropy agree.
       """
   }
@@ -160,7 +160,7 @@ extension TheoryReport {
     return """
       (b) Data that can all be classified under attack: AT does not shrink the gap
       \(aligned([["reduction", "clean gap"]] + rows))
-      All margins are 1 per unit of weight and the adversary takes the reduction off; 20000 steps of gradient descent.
+      Margins of 1 per unit of weight, less the reduction under attack; 20000 steps of descent of 0.1.
       No scale is best, the weight grows for ever, and AT needs more of it for the same loss.
       """
   }
@@ -169,14 +169,14 @@ extension TheoryReport {
     let rows = outliers.map {
       [
         String(format: "%g", $0.reduction), String(format: "%.3f", $0.bestScale),
-        String(format: "%+.3f", $0.scaleChange), String(format: "%.3f", $0.normalScale),
+        String(format: "%+.3f", $0.scaleResponse), String(format: "%.3f", $0.normalScale),
       ]
     }
     let header = ["reduction", "best scale", "its slope", "normal margins"]
     return """
       (c) A few samples that no scale can save: the best scale grows with the attack
       \(aligned([header] + rows))
-      97 % of the margins are 3 and 3 % are -5; normal margins of the same mean and variance behave as expected.
+      97 % of the margins are 3 and 3 % are -5; for normal margins of that mean and variance it falls.
       The scale cannot rise while all scaled margins are at most \(String(format: "%.3f", decisiveMargin)).
       """
   }
@@ -191,7 +191,7 @@ extension TheoryReport {
     return """
       (d) An entropy caps the gap of its sample (\(classCount) classes)
       \(aligned([["entropy", "confidence", "gap"]] + rows))
-      A prediction of this entropy in nats has at most this confidence and this gap between its two largest logits.
+      A prediction of this entropy (nats) has at most this confidence and this gap of its two largest logits.
       """
   }
 }
