@@ -18,7 +18,7 @@ public enum Purpose: UInt32, Sendable, CaseIterable {
   /// Tests.
   case test = 7
   /// Samples of toy problems.
-  case simulation = 8
+  case simulation = 9
 }
 
 /// A stream of random numbers named by (seed, purpose, epoch, sample): the same name gives the same numbers on
