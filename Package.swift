@@ -43,7 +43,7 @@ let package = Package(
       name: "Temper",
       targets: [
         "FileFormats", "Randomness", "Statistics", "Devices", "Tensors", "Networks", "Datasets", "Attacks",
-        "Training", "Logits", "Distillation", "Analysis", "Reports",
+        "Training", "Logits", "Distillation", "Analysis", "Reports", "Theory",
       ]),
   ],
   dependencies: [
@@ -80,8 +80,9 @@ let package = Package(
     .target(name: "Distillation", dependencies: ["Training", "Logits"]),
     .target(name: "Analysis", dependencies: ["Distillation"]),
     .target(name: "Reports", dependencies: ["Logits", "Statistics", "FileFormats"]),
+    .target(name: "Theory", dependencies: ["Randomness"]),
     .executableTarget(
-      name: "temper", dependencies: ["Analysis", "Reports", arguments, yaml]),
+      name: "temper", dependencies: ["Analysis", "Reports", "Theory", arguments, yaml]),
     // Tests: one target per module.
     .target(name: "TestSupport", dependencies: ["Tensors", "FileFormats"], path: "Tests/TestSupport"),
     .testTarget(name: "FileFormatsTests", dependencies: ["FileFormats", "Randomness", "TestSupport"]),
@@ -89,6 +90,7 @@ let package = Package(
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "TestSupport"]),
     .testTarget(
       name: "LogitsTests", dependencies: ["Logits", "Statistics", "FileFormats", "Randomness", "TestSupport"]),
+    .testTarget(name: "TheoryTests", dependencies: ["Theory", "Randomness", "TestSupport"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "CZlib", "TestSupport"]),
     .testTarget(name: "DevicesTests", dependencies: ["Devices", "TestSupport"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),

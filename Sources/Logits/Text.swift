@@ -13,7 +13,7 @@ func percent(_ share: Double) -> String {
 }
 
 /// `rows` as lines with the first column left-aligned and the others right-aligned.
-func aligned(_ rows: [[String]]) -> String {
+package func aligned(_ rows: [[String]]) -> String {
   let columns = rows.map(\.count).max() ?? 0
   let widths = (0..<columns).map { column in
     rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0

@@ -19,8 +19,10 @@ public enum Purpose: UInt32, Sendable, CaseIterable {
   case test = 7
   /// Resamples of a bootstrap.
   case bootstrap = 8
+  /// Samples of toy problems.
+  case simulation = 9
   /// Random flips of signs in a randomisation test.
-  case signFlips = 9
+  case signFlips = 10
 }
 
 /// A stream of random numbers named by (seed, purpose, epoch, sample): the same name gives the same numbers on

@@ -11,7 +11,7 @@ struct Temper: ParsableCommand {
     commandName: "temper",
     abstract: "Trains, attacks, analyses and distils image classifiers on OpenCL devices and on the CPU.",
     discussion: """
-      Pixels are in [0, 1] and epsilon is in that scale; 8/255 is accepted. Every command takes --device
+      Pixels are in [0, 1] and epsilon is in that scale; 8/255 is accepted. Every command but theory takes --device
       auto|cpu|opencl|opencl:1|NAME and --require-gpu.
 
       EXAMPLES
@@ -31,6 +31,7 @@ struct Temper: ParsableCommand {
     subcommands: [
       DevicesCommand.self, TrainCommand.self, EvaluateCommand.self, AttackCommand.self, LogitsCommand.self,
       AnalyzeCommand.self, DistillCommand.self, DemoCommand.self, VerifyCommand.self, BenchCommand.self,
+      TheoryCommand.self,
     ])
 
   /// Runs the command of the arguments and ends with the exit code that the errors document.

@@ -4,7 +4,7 @@ import Testing
 @Suite(.enabled(if: !isUnderOclgrind)) struct HelpTests {
   static let commands = [
     ["devices"], ["train"], ["evaluate"], ["attack"], ["logits"], ["analyze"], ["distill"], ["demo"],
-    ["verify"], ["bench", "training"],
+    ["verify"], ["bench", "training"], ["theory"],
   ]
 
   @Test(arguments: commands)
@@ -12,9 +12,9 @@ import Testing
     let help = try temper(command + ["--help"])
     #expect(help.code == 0 && help.messages.isEmpty)
     #expect(help.output.contains("EXAMPLES\n  temper \(command.joined(separator: " "))"))
-    let takesDevice = command != ["devices"]
+    let takesDevice = ![["devices"], ["theory"]].contains(command)
     #expect(!takesDevice || help.output.contains("--device"))
-    #expect(help.output.contains("--require-gpu"))
+    #expect(help.output.contains("--require-gpu") == (command != ["theory"]))
   }
 
   @Test func theRootNamesEveryCommandAndExitCode() throws {

@@ -60,6 +60,13 @@ import Testing
     }
   }
 
+  @Test func entropiesOfConfidentSamplesKeepTheirDigits() throws {
+    let entropies = try LogitTable(logits: [0, 40, 0, 0, 0, 80], classCount: 3).measures().entropy
+    for (entropy, gap) in zip(entropies, [40.0, 80]) {
+      #expect(abs(entropy / (2 * exp(-gap) * (1 + gap)) - 1) < 1e-12)
+    }
+  }
+
   @Test func summaryOfKnownNumbers() throws {
     // Gaps 0, 1, ..., 10 and maxima 0.
     let table = try LogitTable(
