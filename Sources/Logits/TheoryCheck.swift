@@ -1,0 +1,104 @@
+import Foundation
+import Statistics
+
+/// What theory says about the logits of one network, measured on training images. Written as JSON with snake_case keys.
+public struct TheoryCheck: Sendable, Equatable, Codable {
+  /// The network's run.
+  public let name: String
+  /// The mean cross-entropy on attacked training images, in nats.
+  public let adversarialLoss: Double
+  /// The mean entropy on them, in nats.
+  public let adversarialEntropy: Double
+  /// The mean cross-entropy minus entropy on clean images.
+  public let cleanExcess: Double
+  /// - lambda |W|^2 of the last layer: what ``excess`` is where the training loss is stationary in the scale of the logits,
+  /// for a network that was trained on such images. nil if the weight decay is not known.
+  public let decayTerm: Double?
+  /// The adversarial loss over the scale of the logits.
+  public let scale: ScaleCurve
+
+  /// The mean cross-entropy minus entropy on attacked training images.
+  public var excess: Double { adversarialLoss - adversarialEntropy }
+
+  enum CodingKeys: String, CodingKey {
+    case name, scale
+    case adversarialLoss = "adversarial_loss"
+    case adversarialEntropy = "adversarial_entropy"
+    case cleanExcess = "clean_excess"
+    case decayTerm = "decay_term"
+  }
+
+  /// - Parameters:
+  ///   - attacked: logits of attacked training images, with labels.
+  ///   - clean: logits of clean images, with labels.
+  public init(name: String, attacked: LogitTable, clean: LogitTable, decayTerm: Double?, scale: ScaleCurve) {
+    let measures = attacked.measures()
+    guard let losses = measures.values(.crossEntropy), let excess = clean.measures().values(.excess) else {
+      preconditionFailure("theory needs labels")
+    }
+    self.name = name
+    adversarialLoss = mean(losses)
+    adversarialEntropy = mean(measures.entropy)
+    cleanExcess = mean(excess)
+    self.decayTerm = decayTerm
+    self.scale = scale
+  }
+}
+
+extension Claim {
+  /// What the theory's checks say, for standard and robust networks in the order of their seeds.
+  public static func theory(standard: [TheoryCheck], robust: [TheoryCheck], study: LogitStudy) -> [Claim] {
+    [
+      stationary(robust), scaling(standard, robust), gradients(study),
+    ].compactMap { $0 }
+  }
+
+  private static func stationary(_ robust: [TheoryCheck]) -> Claim? {
+    let gaps = robust.compactMap { check in check.decayTerm.map { check.excess - $0 } }
+    guard gaps.count == robust.count, let interval = tInterval(gaps) else { return nil }
+    let holds = interval.lower <= 0 && interval.upper >= 0
+    return Claim(
+      id: "C1d", statement: "On attacked training images the mean cross-entropy of AT is its mean entropy",
+      measure: "cross-entropy minus entropy, minus what weight decay predicts", value: mean(gaps),
+      interval: interval, pValue: nil, verdict: holds ? .consistent : .undecided,
+      reason:
+        "the prediction is exact at a stationary point only, for the attack that trained; interval holds 0: "
+        + (holds ? "yes" : "no"))
+  }
+
+  private static func scaling(_ standard: [TheoryCheck], _ robust: [TheoryCheck]) -> Claim? {
+    let checks = standard.map(\.scale)
+    guard !checks.isEmpty else { return nil }
+    let above = checks.filter { $0.lossAtOne > $0.lossAtZero }
+    let holds = above.allSatisfy { $0.best < 1 }
+    let logs = checks.map { log($0.best) }
+    return Claim(
+      id: "C1e", statement: "Smaller logits would lower the standard networks' adversarial loss",
+      measure: String(
+        format: "best scale s* of the logits of standard networks (of AT: %.2f)",
+        exp(mean(robust.map { log($0.scale.best) }))),
+      value: exp(mean(logs)),
+      interval: tInterval(logs).map { Interval(lower: exp($0.lower), upper: exp($0.upper)) },
+      pValue: nil,
+      verdict: above.isEmpty || checks.count < 3 ? .undecided : holds ? .consistent : .inconsistent,
+      reason: "s* below 1 wherever the loss is above log K (\(above.count) of \(checks.count) networks): "
+        + (holds ? "yes" : "no"))
+  }
+
+  private static func gradients(_ study: LogitStudy) -> Claim? {
+    guard let norm = study.effects[.all]?[.gapGradient], let radius = study.effects[.all]?[.localRadius],
+      let gap = study.effects[.all]?[.logitGap]
+    else { return nil }
+    let grows = radius.differences.allSatisfy { $0 > 0 } && (radius.bootstrapInterval?.lower ?? 0) > 0
+    let shrinks = radius.differences.allSatisfy { $0 < 0 } && (radius.bootstrapInterval?.upper ?? 0) < 0
+    return Claim(
+      id: "C1g", statement: "AT shrinks the gap's gradient more than the gap",
+      measure: String(
+        format: "mean difference of gap over gradient norm (norm times %.3f, gap times %.3f)",
+        norm.robustMean / norm.standardMean, gap.robustMean / gap.standardMean),
+      value: radius.difference, interval: radius.bootstrapInterval, pValue: radius.holmP,
+      verdict: radius.differences.count < 3
+        ? .undecided : grows ? .consistent : shrinks ? .inconsistent : .undecided,
+      reason: "above 0 for every seed, with its interval: \(grows ? "yes" : "no")")
+  }
+}
