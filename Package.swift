@@ -77,7 +77,7 @@ let package = Package(
     .target(name: "Training", dependencies: ["Attacks", yaml]),
     .target(name: "Logits", dependencies: ["FileFormats", "Randomness"]),
     .target(name: "Distillation", dependencies: ["Training", "Logits"]),
-    .target(name: "Reports", dependencies: ["Logits", "FileFormats"]),
+    .target(name: "Reports", dependencies: ["Logits", "FileFormats", "CZlib"]),
     .executableTarget(
       name: "temper", dependencies: ["Distillation", "Reports", arguments, yaml]),
     // Tests: one target per module.
@@ -92,6 +92,7 @@ let package = Package(
     .testTarget(name: "AttacksTests", dependencies: ["Attacks", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "TestSupport"]),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports", "CZlib", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TestSupport", "FileFormats", "Devices", "temper"]),
   ] + wideKernels
 )
