@@ -56,7 +56,7 @@ enum StyleSheet {
     td.number, tbody th.number { white-space: nowrap; }
     figure { margin: 1.8rem 0; }
     figcaption { margin-bottom: .6rem; }
-    figure svg { display: block; width: 100%; max-width: 38rem; height: auto; }
+    figure svg { display: block; width: 100%; height: auto; }
     details { margin: .5rem 0; }
     summary { cursor: pointer; color: var(--link); width: fit-content; }
     """

@@ -24,7 +24,8 @@ public struct Axis: Sendable {
 
   /// gnuplot's commands for the axis `name` ("x" or "y"); `range` is used where the caller gave none.
   func commands(_ name: String, range fallback: ClosedRange<Double>? = nil) -> String {
-    var text = "set \(name)label \(Script.quoted(text, limit: 44))\n"
+    let offset = name == "x" ? "0,0.4" : "0.5,0"
+    var text = "set \(name)label \(Script.quoted(self.text, limit: name == "x" ? 54 : 36)) offset \(offset)\n"
     if let range = range ?? fallback {
       text += "set \(name)range [\(range.lowerBound):\(range.upperBound)]\n"
     }

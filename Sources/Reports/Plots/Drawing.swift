@@ -22,32 +22,36 @@ struct Drawing {
   /// The colour by which lines of the grid are recognised.
   static let gridColor = "#d0d0d2"
 
-  init(_ drawn: String, title: String, description: String, images: [PlacedImage], prefix: String) {
+  init(_ drawn: String, of plot: Plot, prefix: String) {
     // Everything up to the canvas is the head: size, gnuplot's own title and description.
     let canvas = drawn.range(of: "<g id=\"gnuplot_canvas\">")
-    precondition(canvas != nil, "gnuplot's SVG has another form than that of version 5 and 6")
-    var body = String(drawn[canvas!.upperBound...])
+    precondition(canvas != nil, "gnuplot's SVG has another form than that of versions 5 and 6")
+    var body = String(drawn[canvas!.upperBound...].trimmingCharacters(in: .whitespacesAndNewlines))
     body.replace(/<title>[^<]*<\/title>/, with: "")
     body.replace(/<g [^<>]*>\s*<\/g>\n?/, with: "")
     body.replace(/<filter [^>]*>.*?<\/filter>/.dotMatchesNewlines(), with: "")
+    if let end = body.range(of: "</defs>") {
+      let additions = plot.content.images.map(\.svg).joined() + (plot.content.legend?.svg ?? "")
+      body.insert(contentsOf: "\n" + additions, at: end.upperBound)
+    }
     body = body.replacingOccurrences(of: "xlink:href", with: "href")
     body.replace(/\bid=(['"])/) { "id=\($0.output.1)\(prefix)-" }
     body.replace(/href=(['"])#/) { "href=\($0.output.1)#\(prefix)-" }
-    if let defs = body.range(of: "<defs>") {
-      body.insert(contentsOf: images.map(\.svg).joined(), at: defs.lowerBound)
-    }
     text = """
       <svg xmlns="http://www.w3.org/2000/svg" \(Self.viewBox(drawn)) role="img" \
       aria-labelledby="\(prefix)-title \(prefix)-desc">
-      <title id="\(prefix)-title">\(escaped(title))</title>
-      <desc id="\(prefix)-desc">\(escaped(description))</desc>
+      <title id="\(prefix)-title">\(escaped(plot.title))</title>
+      <desc id="\(prefix)-desc">\(escaped(plot.message))</desc>
       <g>\(body)
+
       """
   }
 
   private static func viewBox(_ drawn: String) -> String {
     guard let match = drawn.firstMatch(of: /viewBox="0 0 (\d+) (\d+)"/) else { return "" }
-    return "width=\"\(match.output.1)\" height=\"\(match.output.2)\" \(match.output.0)"
+    // In a page at most a little enlarged, so that the letters of all plots have one size.
+    let style = "max-width: \(Int(Double(match.output.1)! * 1.1))px"
+    return "width=\"\(match.output.1)\" height=\"\(match.output.2)\" \(match.output.0) style=\"\(style)\""
   }
 
   /// The drawing with the page's colours, which follow the reader's choice of light or dark.
@@ -55,8 +59,10 @@ struct Drawing {
     var copy = self
     for (index, color) in Palette.light.enumerated() {
       copy.replace(color, with: "var(--series-\(index + 1))")
+      copy.text = copy.text.replacingOccurrences(of: color, with: "var(--series-\(index + 1))")
     }
     copy.replace(Self.gridColor, with: "var(--grid)")
+    copy.replace("#000000", with: "currentColor")
     for quote in ["\"", "'"] {
       for color in ["black", "white"] {
         copy.text = copy.text.replacingOccurrences(

@@ -42,20 +42,20 @@ private struct ECDFPlot: PlotContent {
 
   var isEmpty: Bool { totals.allSatisfy { $0 == 0 } }
 
+  var legend: Legend? {
+    Legend(zip(names, totals).map { Legend.Entry($0, isEmpty: $1 == 0, .line(hasMarker: false)) })
+  }
+
   var commands: String {
     var text = x.commands("x", range: range) + Axis("share of values up to x").commands("y", range: 0...1)
-    text += Legend(names: names).commands(height: size.height, left: 0.06)
-    let lines = names.indices.map { index in
-      let curve = curves[index]
-      guard let last = curve.last else {
-        return "NaN with lines \(Script.style(index)) \(Legend.title(names[index], isEmpty: true))"
-      }
+    var lines: [String] = []
+    for (index, curve) in curves.enumerated() {
+      guard let first = curve.first, let last = curve.last else { continue }
       // The curve stays at 0 before its first value and at 1 behind its last.
-      let start = [min(range.lowerBound, curve[0].0), 0]
-      let end = [max(range.upperBound, last.0), 1]
+      let start = [min(range.lowerBound, first.0), 0], end = [max(range.upperBound, last.0), 1]
       text += Script.data("d\(index)", [start] + curve.map { [$0.0, $0.1] } + [end])
-      return "$d\(index) with steps \(Script.color(index)) dashtype \(Palette.dashes[index]) linewidth 2 "
-        + Legend.title(names[index])
+      lines.append(
+        "$d\(index) with steps \(Script.color(index)) dashtype \(Palette.dashes[index]) linewidth 2")
     }
     return text + Script.plot(lines)
   }

@@ -3,7 +3,7 @@ struct HeatMap: Sendable {
   /// Pixels left of, above, and below the square of cells.
   let left, top, bottom: Double
   static let side = 340.0
-  private static let barGap = 18.0, barWidth = 16.0, right = 104.0
+  private static let barGap = 18.0, barWidth = 16.0, right = 116.0
 
   /// The quantity that is coloured.
   let label: String
@@ -33,9 +33,9 @@ struct HeatMap: Sendable {
       set yrange [\(ends)]
       set y2range [\(ends)]
       \(isLogarithmic ? "set logscale y\nset logscale y2" : "")
-      set y2tics out nomirror rotate by 0 font ",15" format "%g"
-      set y2label \(Script.quoted(label, limit: 40)) font ",15"
-      plot NaN notitle, NaN axes x1y2 notitle
+      set y2tics out nomirror scale 0.6 format "%g"
+      set y2label \(Script.quoted(label, limit: 40)) offset -0.5,0
+      plot NaN, NaN axes x1y2
 
       """
   }

@@ -43,6 +43,10 @@ private struct HistogramPlot: PlotContent {
 
   var isEmpty: Bool { totals.allSatisfy { $0 == 0 } }
 
+  var legend: Legend? {
+    Legend(zip(names, totals).map { Legend.Entry($0, isEmpty: $1 == 0, .line(hasMarker: false)) })
+  }
+
   private var edges: [Double] {
     let bins = counts[0].count
     let width = (range.upperBound - range.lowerBound) / Double(bins)
@@ -53,17 +57,14 @@ private struct HistogramPlot: PlotContent {
     let shown = names.indices.filter { totals[$0] > 0 }
     let edges = edges
     var text = x.commands("x", range: range) + Axis("share of values", unit: "%").commands("y")
-    text += "set yrange [0:*]\n" + Legend(names: names).commands(height: size.height, left: 0.06)
+    text += "set yrange [0:*]\n"
     for index in shown {
       let shares = counts[index].map { Double($0) / Double(totals[index]) * 100 } + [0]
       text += Script.data("d\(index)", [[edges[0], 0]] + zip(edges, shares).map { [$0, $1] })
     }
     let fills = shown.map { "$d\($0) with fillsteps fs transparent solid 0.18 \(Script.color($0)) notitle" }
-    let outlines = names.indices.map { index in
-      let isEmpty = totals[index] == 0
-      let source = isEmpty ? "NaN with lines" : "$d\(index) with steps"
-      let style = "\(Script.color(index)) dashtype \(Palette.dashes[index]) linewidth 2"
-      return "\(source) \(style) \(Legend.title(names[index], isEmpty: isEmpty))"
+    let outlines = shown.map { index in
+      "$d\(index) with steps \(Script.color(index)) dashtype \(Palette.dashes[index]) linewidth 2"
     }
     return text + Script.plot(fills + outlines)
   }

@@ -64,10 +64,15 @@ private struct IntervalsPlot: PlotContent {
     series.flatMap(\.rows).flatMap { [$0.value, $0.interval?.lowerBound ?? 0, $0.interval?.upperBound ?? 0] }
   }
 
-  private var pitch: Int { max(30, 18 * series.count + 8) }
-  private var legend: Legend { Legend(names: series.map(\.name)) }
-  var size: (width: Int, height: Int) { (520, legend.height + 76 + pitch * max(1, labels.count)) }
+  private var pitch: Double { max(30, Double(18 * series.count + 8)) }
+  var size: (width: Int, height: Int) {
+    (520, Int(legend!.height + PlotSize.below + pitch * Double(max(1, labels.count))))
+  }
   var isEmpty: Bool { labels.isEmpty }
+  var legend: Legend? {
+    let sign = style == .bars ? Legend.Sign.box : .line(hasMarker: true)
+    return Legend(series.map { Legend.Entry($0.name, isEmpty: $0.rows.isEmpty, sign) })
+  }
 
   var commands: String {
     let values = Self.values(series) + [0]
@@ -75,28 +80,22 @@ private struct IntervalsPlot: PlotContent {
     let margin = (range.upperBound - range.lowerBound) * 0.05
     let tics = labels.enumerated().map { "\(Script.quoted($0.element, limit: 26)) \($0.offset)" }
     var text = x.commands("x", range: range.lowerBound - margin...range.upperBound + margin)
-    text +=
-      legend.commands(height: size.height, left: 0.02) + """
-        set lmargin at screen \(labelWidth / Double(size.width))
-        set rmargin at screen 0.96
-        set bmargin at screen \(62 / Double(size.height))
-        set yrange [\(Double(labels.count) - 0.4):-0.6]
-        set ytics scale 0 (\(tics.joined(separator: ", ")))
-        set arrow from 0, graph 0 to 0, graph 1 nohead linecolor rgb "black" linewidth 1
+    text += """
+      set lmargin at screen \(labelWidth / Double(size.width))
+      set yrange [\(Double(labels.count) - 0.4):-0.6]
+      set ytics scale 0 (\(tics.joined(separator: ", ")))
+      set arrow from 0, graph 0 to 0, graph 1 nohead linecolor rgb "black" linewidth 1
 
-        """
+      """
     let places = Dictionary(uniqueKeysWithValues: zip(labels, 0...))
-    let curves = series.enumerated().flatMap { index, part -> [String] in
-      guard !part.rows.isEmpty else {
-        return ["NaN with points \(Script.color(index)) \(Legend.title(part.name, isEmpty: true))"]
+    var curves: [String] = []
+    for (index, part) in series.enumerated() where !part.rows.isEmpty {
+      let rows = part.rows.map { row in
+        let y = Double(places[row.label]!) + offset(index)
+        return [row.value, y, row.interval?.lowerBound ?? row.value, row.interval?.upperBound ?? row.value]
       }
-      text += Script.data(
-        "d\(index)",
-        part.rows.map { row in
-          let y = Double(places[row.label]!) + offset(index)
-          return [row.value, y, row.interval?.lowerBound ?? row.value, row.interval?.upperBound ?? row.value]
-        })
-      return self.curves(index, part)
+      text += Script.data("d\(index)", rows)
+      curves += self.curves(index)
     }
     return text + Script.plot(curves)
   }
@@ -109,17 +108,17 @@ private struct IntervalsPlot: PlotContent {
     (Double(index) - Double(series.count - 1) / 2) * 0.75 / Double(series.count)
   }
 
-  private func curves(_ index: Int, _ part: Estimates) -> [String] {
-    let color = Script.color(index), title = Legend.title(part.name)
+  private func curves(_ index: Int) -> [String] {
+    let color = Script.color(index)
     let errors = "$d\(index) using 1:2:3:4 with xerrorbars \(color) linewidth 2"
     switch style {
-    case .points: return ["\(errors) \(Script.marker(index)) \(title)"]
+    case .points: return ["\(errors) \(Script.marker(index))"]
     case .bars:
       let half = 0.32 / Double(series.count)
       let box = "$d\(index) using (0.0):($2-\(half)):(0.0):1:($2-\(half)):($2+\(half))"
       return [
-        "\(box) with boxxyerror fs transparent solid 0.35 border \(color) linewidth 1 \(title)",
-        "\(errors) pointsize 0 notitle",
+        "\(box) with boxxyerror fs transparent solid 0.35 border \(color) \(color) linewidth 1",
+        "\(errors) pointtype -1",
       ]
     }
   }

@@ -13,6 +13,9 @@ public struct Line: Sendable {
       self.y = y
       self.interval = interval
     }
+
+    /// The values that lie along the y axis.
+    var extent: [Double] { [y] + (interval.map { [$0.lowerBound, $0.upperBound] } ?? []) }
   }
 
   let name: String
@@ -43,8 +46,7 @@ private struct LinesPlot: PlotContent {
     checkSeries(series.map(\.name))
     for line in series {
       x.check(line.points.map(\.x))
-      y.check(
-        line.points.flatMap { [$0.y, $0.interval?.lowerBound ?? $0.y, $0.interval?.upperBound ?? $0.y] })
+      y.check(line.points.flatMap(\.extent))
     }
     let longest = series.map(\.points.count).max() ?? 0
     let step = max(1, (longest + 499) / 500)
@@ -59,32 +61,37 @@ private struct LinesPlot: PlotContent {
   var isEmpty: Bool { series.allSatisfy(\.points.isEmpty) }
   var remark: String? { stride == 1 ? nil : "One of \(stride) points is shown." }
 
+  var legend: Legend? {
+    Legend(
+      series.map {
+        Legend.Entry($0.name, isEmpty: $0.points.isEmpty, .line(hasMarker: !Self.isDense($0)))
+      })
+  }
+
+  /// Whether markers and error bars would hide each other.
+  private static func isDense(_ line: Line) -> Bool { line.points.count > 40 }
+
   var commands: String {
     let points = series.flatMap(\.points)
     var text = x.commands("x", range: padded(points.map(\.x), x))
-    text += y.commands(
-      "y",
-      range: padded(
-        points.flatMap { [$0.y, $0.interval?.lowerBound ?? $0.y, $0.interval?.upperBound ?? $0.y] }, y))
-    text += Legend(names: series.map(\.name)).commands(height: size.height, left: 0.06)
-    var bars: [String] = []
+    text += y.commands("y", range: padded(points.flatMap(\.extent), y))
+    var intervals: [String] = []
     var lines: [String] = []
-    for (index, line) in series.enumerated() {
-      guard !line.points.isEmpty else {
-        lines.append("NaN with lines \(Script.style(index)) \(Legend.title(line.name, isEmpty: true))")
-        continue
-      }
+    for (index, line) in series.enumerated() where !line.points.isEmpty {
       text += Script.data("d\(index)", line.points.map { [$0.x, $0.y] })
-      let kind = line.points.count > 40 ? "lines" : "linespoints"
-      lines.append("$d\(index) with \(kind) \(Script.style(index)) \(Legend.title(line.name))")
+      lines.append(
+        "$d\(index) with \(Self.isDense(line) ? "lines" : "linespoints") \(Script.style(index))")
       let measured = line.points.compactMap { point in
         point.interval.map { [point.x, point.y, $0.lowerBound, $0.upperBound] }
       }
       guard !measured.isEmpty else { continue }
       text += Script.data("e\(index)", measured)
-      bars.append("$e\(index) with yerrorbars \(Script.color(index)) linewidth 1.5 pointsize 0 notitle")
+      intervals.append(
+        Self.isDense(line)
+          ? "$e\(index) using 1:3:4 with filledcurves \(Script.color(index)) fs transparent solid 0.2"
+          : "$e\(index) with yerrorbars \(Script.color(index)) linewidth 1.5 pointtype -1")
     }
-    return text + Script.plot(bars + lines)
+    return text + Script.plot(intervals + lines)
   }
 
   /// The values' range with a margin of 4 % on each side, in the logarithm on a logarithmic axis.

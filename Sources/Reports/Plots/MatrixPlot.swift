@@ -50,7 +50,7 @@ private struct MatrixPlot: PlotContent {
 
   private var canvas: HeatMap {
     HeatMap(
-      left: 46 + labelWidth, top: 14, bottom: 44 + (hasLabels ? labelWidth : 24), label: value.text,
+      left: 46 + labelWidth, top: 14, bottom: 32 + (hasLabels ? labelWidth : 24), label: value.text,
       range: range, isLogarithmic: false, map: isDiverging ? .diverging : .sequential)
   }
 
@@ -70,7 +70,7 @@ private struct MatrixPlot: PlotContent {
     let names = labels.enumerated().map { "\(Script.quoted($0.element, limit: 16)) \($0.offset)" }
       .joined(separator: ", ")
     let tics = """
-      set xtics rotate by 90 right scale 0.4 font ",\(fontSize)" (\(names))
+      set xtics rotate by 90 right scale 0.4 offset 0,0.3 font ",\(fontSize)" (\(names))
       set ytics scale 0.4 font ",\(fontSize)" (\(names))
 
       """
@@ -78,13 +78,13 @@ private struct MatrixPlot: PlotContent {
     let (width, height) = (Double(size.width), Double(size.height))
     // Labels of the axes at fixed places: gnuplot only guesses the width of the classes' names.
     return "set multiplot\n" + canvas.placeCells + """
-      set label 1 \(Script.quoted(x.text)) at screen \((left + HeatMap.side / 2) / width), screen \(16 / height) center
-      set label 2 \(Script.quoted(y.text)) at screen \(16 / width), screen \((bottom + HeatMap.side / 2) / height) \
+      set label 1 \(Script.quoted(x.text)) at screen \((left + HeatMap.side / 2) / width), screen \(14 / height) center
+      set label 2 \(Script.quoted(y.text)) at screen \(14 / width), screen \((bottom + HeatMap.side / 2) / height) \
       rotate by 90 center
       set xrange [-0.5:\(last)]
       set yrange [\(last):-0.5]
       \(hasLabels ? tics : "")
-      plot NaN notitle
+      plot NaN
       unset label
 
       """ + canvas.scale + "unset multiplot\n"

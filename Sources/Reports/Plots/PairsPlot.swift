@@ -50,7 +50,7 @@ private struct PairsPlot: PlotContent {
 
   private var canvas: HeatMap {
     HeatMap(
-      left: 84, top: 14, bottom: 66, label: "pairs per cell",
+      left: 84, top: 14, bottom: PlotSize.below, label: "pairs per cell",
       range: 1...Double(max(10, counts.max() ?? 0)), isLogarithmic: true, map: .sequential)
   }
 
@@ -68,7 +68,7 @@ private struct PairsPlot: PlotContent {
   var commands: String {
     "set multiplot\n" + canvas.placeCells + Axis(x.label, unit: x.unit).commands("x", range: range)
       + Axis(y.label, unit: y.unit).commands("y", range: range)
-      + "plot x with lines linecolor rgb \"black\" dashtype (10,6) linewidth 1.5 notitle\n"
+      + "plot x with lines linecolor rgb \"black\" dashtype (10,6) linewidth 1.5\n"
       + canvas.scale + "unset multiplot\n"
   }
 

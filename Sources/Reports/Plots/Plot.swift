@@ -20,17 +20,13 @@ public struct Plot: Sendable {
   /// The plot as the text of an SVG file on white; nil without data and when gnuplot is missing or fails.
   public func svgFile(gnuplot: Gnuplot? = .installed) -> String? {
     guard !content.isEmpty, let drawn = try? gnuplot?.svg(script(background: "#ffffff")) else { return nil }
-    let drawing = Drawing(drawn, title: title, description: message, images: content.images, prefix: "plot")
-    return "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n" + drawing.text
+    return "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n" + Drawing(drawn, of: self, prefix: "plot").text
   }
 
   /// The plot as part of a page whose style sheet defines the colours; throws when gnuplot fails.
   /// - Parameter prefix: Begins every id; no other element of the page may have ids that begin with it.
   package func inlineSVG(gnuplot: Gnuplot, prefix: String) throws -> String {
-    let drawing = Drawing(
-      try gnuplot.svg(script(background: nil)), title: title, description: message, images: content.images,
-      prefix: prefix)
-    return drawing.withThemeColors.text
+    Drawing(try gnuplot.svg(script(background: nil)), of: self, prefix: prefix).withThemeColors.text
   }
 
   /// The values that are drawn, or their summary.
@@ -42,9 +38,14 @@ public struct Plot: Sendable {
       set encoding utf8
       set terminal svg size \(width),\(height) noenhanced font "sans-serif,15"\
       \(background.map { " background \"\($0)\"" } ?? "")
+      unset key
       set border 3
-      set tics nomirror out
-      set grid linecolor rgb "\(Drawing.gridColor)" linewidth 1 dashtype solid
+      set tics nomirror out scale 0.6
+      set xtics offset 0,0.4
+      set grid linecolor rgb "\(Drawing.gridColor)"
+      set tmargin at screen \(1 - (content.legend?.height ?? 0) / Double(height))
+      set bmargin at screen \(PlotSize.below / Double(height))
+      set rmargin at screen 0.96
 
       """ + content.commands
   }
@@ -58,6 +59,8 @@ protocol PlotContent: Sendable {
   var isEmpty: Bool { get }
   /// gnuplot's commands, after the terminal is set.
   var commands: String { get }
+  /// The names of the curves; nil where nothing needs one.
+  var legend: Legend? { get }
   /// Pictures below the lines that gnuplot draws.
   var images: [PlacedImage] { get }
   /// What the picture leaves out, as a sentence.
@@ -67,7 +70,14 @@ protocol PlotContent: Sendable {
 }
 
 extension PlotContent {
-  var size: (width: Int, height: Int) { (520, 360) }
+  var size: (width: Int, height: Int) { (520, 300 + Int(legend?.height ?? 0)) }
+  var legend: Legend? { nil }
   var images: [PlacedImage] { [] }
   var remark: String? { nil }
+}
+
+/// Sizes in pixels that all plots have.
+enum PlotSize {
+  /// Below the axes, for numbers and the label.
+  static let below = 52.0
 }

@@ -47,37 +47,34 @@ private struct ReliabilityPlot: PlotContent {
     self.series = series
   }
 
-  var size: (width: Int, height: Int) { (520, 440 + Legend(names: names).height) }
+  var size: (width: Int, height: Int) { (520, 440 + Int(legend!.height)) }
   var isEmpty: Bool { series.allSatisfy(\.bins.isEmpty) }
-  private static let diagonal = "calibrated"
-  private var names: [String] { series.map(\.name) + [Self.diagonal] }
+
+  var legend: Legend? {
+    let entries = series.map { Legend.Entry($0.name, isEmpty: $0.bins.isEmpty, .line(hasMarker: true)) }
+    return Legend(entries + [Legend.Entry("calibrated", isEmpty: false, .diagonal)])
+  }
 
   var commands: String {
     let shown = series.indices.filter { !series[$0].bins.isEmpty }
-    var text = "set lmargin at screen 0.15\nset rmargin at screen 0.96\nset xrange [0:1]\n"
+    var text = "set lmargin at screen 0.16\nset xrange [0:1]\n"
     for index in shown {
       let bins = series[index].bins
       let total = Double(bins.reduce(0) { $0 + $1.count })
       text += Script.data(
         "d\(index)", bins.map { [$0.confidence, $0.accuracy, Double($0.count) / total * 100] })
     }
-    let curves = series.indices.map { index in
-      let isEmpty = series[index].bins.isEmpty
-      let source = isEmpty ? "NaN" : "$d\(index) using 1:2"
-      return "\(source) with linespoints \(Script.style(index)) "
-        + Legend.title(series[index].name, isEmpty: isEmpty)
+    func curves(_ column: Int) -> [String] {
+      shown.map { "$d\($0) using 1:\(column) with linespoints \(Script.style($0))" }
     }
-    let diagonal =
-      "x with lines linecolor rgb \"black\" dashtype (3,4) linewidth 1 "
-      + Legend.title(Self.diagonal)
-    text += "set multiplot\n" + Legend(names: names).commands(height: size.height, left: 0.06)
-    text += "set bmargin at screen 0.38\nset format x ''\n"
-    text += Axis("accuracy").commands("y", range: 0...1) + Script.plot([diagonal] + curves)
-    text += "unset key\nset tmargin at screen 0.34\nset bmargin at screen 0.13\nset format x '%g'\n"
-    text += Axis("confidence").commands("x") + Axis("samples", unit: "%").commands("y")
-    text += "set yrange [0:*]\nset ytics autofreq\n"
-    let shares = shown.map { "$d\($0) using 1:3 with linespoints \(Script.style($0)) notitle" }
-    return text + Script.plot(shares) + "unset multiplot\n"
+    let diagonal = "x with lines linecolor rgb \"black\" dashtype (6,8) linewidth 1"
+    let height = Double(size.height)
+    text += "set multiplot\nset bmargin at screen \(170 / height)\nset format x ''\n"
+    text += Axis("accuracy").commands("y", range: 0...1) + Script.plot([diagonal] + curves(2))
+    text += "set tmargin at screen \(150 / height)\nset bmargin at screen \(PlotSize.below / height)\n"
+    text += "set format x '%g'\n" + Axis("confidence").commands("x")
+    text += Axis("samples", unit: "%").commands("y") + "set yrange [0:*]\n"
+    return text + Script.plot(curves(3)) + "unset multiplot\n"
   }
 
   func table(title: String) -> Table {

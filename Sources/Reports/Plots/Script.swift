@@ -32,33 +32,6 @@ enum Script {
   static func plot(_ curves: [String]) -> String { "plot " + curves.joined(separator: ", \\\n  ") + "\n" }
 }
 
-/// The names of curves above the plot: side by side if they are short, else below each other.
-struct Legend {
-  let names: [String]
-  private static let rowHeight = 22
-
-  private var isOneRow: Bool { names.reduce(0) { $0 + $1.count + 7 } <= 58 }
-
-  /// The pixels it takes.
-  var height: Int { 12 + Self.rowHeight * (isOneRow ? 1 : names.count) }
-
-  /// Commands for the legend, and the plot below it.
-  func commands(height total: Int, left: Double) -> String {
-    let direction = isOneRow ? "horizontal" : "vertical maxcols 1"
-    let top = 1 - Double(height) / Double(total)
-    return """
-      set key at screen \(left), screen 0.99 left top Left reverse \(direction) samplen 3 spacing 1.15
-      set tmargin at screen \(top)
-
-      """
-  }
-
-  /// The title of the curve `name`.
-  static func title(_ name: String, isEmpty: Bool = false) -> String {
-    "title \(Script.quoted(isEmpty ? name + " (no data)" : name, limit: 54))"
-  }
-}
-
 /// Stops on series that cannot be told apart in a plot.
 func checkSeries(_ names: [String]) {
   precondition((1...Palette.light.count).contains(names.count), "a plot takes 1 to 6 series")
