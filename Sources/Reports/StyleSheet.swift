@@ -51,6 +51,7 @@ enum StyleSheet {
     th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--grid); text-align: left; vertical-align: top; }
     thead th { border-bottom: 2px solid var(--line); vertical-align: bottom; }
     tbody th { font-weight: inherit; }
+    tr > :first-child:not(.number) { min-width: 9rem; }
     th:first-child { padding-left: 0; }
     th.number, td.number { text-align: right; }
     td.number, tbody th.number { white-space: nowrap; }

@@ -24,12 +24,17 @@ public struct Axis: Sendable {
 
   /// gnuplot's commands for the axis `name` ("x" or "y"); `range` is used where the caller gave none.
   func commands(_ name: String, range fallback: ClosedRange<Double>? = nil) -> String {
-    let offset = name == "x" ? "0,0.4" : "0.5,0"
-    var text = "set \(name)label \(Script.quoted(self.text, limit: name == "x" ? 54 : 36)) offset \(offset)\n"
+    var text = name == "x" ? labelBelow : "set ylabel \(Script.quoted(self.text, limit: 36)) offset 0.5,0\n"
     if let range = range ?? fallback {
       text += "set \(name)range [\(range.lowerBound):\(range.upperBound)]\n"
     }
     return text + (isLogarithmic ? "set logscale \(name)\n" : "")
+  }
+
+  /// The label in the middle of the bottom edge: gnuplot would place it by a guess of the numbers' height, and
+  /// in a margin of fixed size leave it out.
+  var labelBelow: String {
+    "set label 1 \(Script.quoted(text, limit: 54)) at graph 0.5, screen (12.0 / height) center\n"
   }
 
   func check(_ values: some Sequence<Double>) {

@@ -22,8 +22,7 @@ struct HeatMap: Sendable {
   var scale: String {
     let ends = "\(range.lowerBound):\(range.upperBound)"
     return place(x: left + Self.side + Self.barGap, width: Self.barWidth) + """
-      unset key
-      unset xlabel
+      unset label
       unset ylabel
       unset xtics
       unset ytics
@@ -34,21 +33,20 @@ struct HeatMap: Sendable {
       set y2range [\(ends)]
       \(isLogarithmic ? "set logscale y\nset logscale y2" : "")
       set y2tics out nomirror scale 0.6 format "%g"
-      set y2label \(Script.quoted(label, limit: 40)) offset -0.5,0
+      set label 3 \(Script.quoted(label, limit: 40)) at screen 1 - 16 / width, graph 0.5 rotate by 90 center
       plot NaN, NaN axes x1y2
 
       """
   }
 
   private func place(x: Double, width: Double) -> String {
-    let (w, h) = (Double(size.width), Double(size.height))
-    return """
-      set lmargin at screen \(x / w)
-      set rmargin at screen \((x + width) / w)
-      set tmargin at screen \(1 - top / h)
-      set bmargin at screen \(bottom / h)
+    """
+    set lmargin at screen \(x) / width
+    set rmargin at screen \(x + width) / width
+    set tmargin at screen 1 - \(top) / height
+    set bmargin at screen \(bottom) / height
 
-      """
+    """
   }
 
   /// The pictures of the cells and of the scale.

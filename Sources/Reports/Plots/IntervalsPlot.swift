@@ -81,7 +81,7 @@ private struct IntervalsPlot: PlotContent {
     let tics = labels.enumerated().map { "\(Script.quoted($0.element, limit: 26)) \($0.offset)" }
     var text = x.commands("x", range: range.lowerBound - margin...range.upperBound + margin)
     text += """
-      set lmargin at screen \(labelWidth / Double(size.width))
+      set lmargin at screen \(labelWidth) / width
       set yrange [\(Double(labels.count) - 0.4):-0.6]
       set ytics scale 0 (\(tics.joined(separator: ", ")))
       set arrow from 0, graph 0 to 0, graph 1 nohead linecolor rgb "black" linewidth 1
@@ -118,7 +118,7 @@ private struct IntervalsPlot: PlotContent {
       let box = "$d\(index) using (0.0):($2-\(half)):(0.0):1:($2-\(half)):($2+\(half))"
       return [
         "\(box) with boxxyerror fs transparent solid 0.35 border \(color) \(color) linewidth 1",
-        "\(errors) pointtype -1",
+        "\(errors) pointtype 0",
       ]
     }
   }

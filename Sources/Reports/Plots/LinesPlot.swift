@@ -68,6 +68,9 @@ private struct LinesPlot: PlotContent {
       })
   }
 
+  /// gnuplot's own error bars would lay white discs over other curves.
+  private static let barEnds = "heads size screen 0.009,90"
+
   /// Whether markers and error bars would hide each other.
   private static func isDense(_ line: Line) -> Bool { line.points.count > 40 }
 
@@ -89,7 +92,8 @@ private struct LinesPlot: PlotContent {
       intervals.append(
         Self.isDense(line)
           ? "$e\(index) using 1:3:4 with filledcurves \(Script.color(index)) fs transparent solid 0.2"
-          : "$e\(index) with yerrorbars \(Script.color(index)) linewidth 1.5 pointtype -1")
+          : "$e\(index) using 1:3:(0):($4-$3) with vectors \(Self.barEnds) \(Script.color(index)) linewidth 1.5"
+      )
     }
     return text + Script.plot(intervals + lines)
   }

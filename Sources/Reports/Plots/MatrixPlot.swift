@@ -74,18 +74,12 @@ private struct MatrixPlot: PlotContent {
       set ytics scale 0.4 font ",\(fontSize)" (\(names))
 
       """
-    let (left, bottom) = (canvas.left, canvas.bottom)
-    let (width, height) = (Double(size.width), Double(size.height))
-    // Labels of the axes at fixed places: gnuplot only guesses the width of the classes' names.
-    return "set multiplot\n" + canvas.placeCells + """
-      set label 1 \(Script.quoted(x.text)) at screen \((left + HeatMap.side / 2) / width), screen \(14 / height) center
-      set label 2 \(Script.quoted(y.text)) at screen \(14 / width), screen \((bottom + HeatMap.side / 2) / height) \
-      rotate by 90 center
+    return "set multiplot\n" + canvas.placeCells + x.labelBelow + """
+      set label 2 \(Script.quoted(y.text, limit: 40)) at screen 14 / width, graph 0.5 rotate by 90 center
       set xrange [-0.5:\(last)]
       set yrange [\(last):-0.5]
       \(hasLabels ? tics : "")
       plot NaN
-      unset label
 
       """ + canvas.scale + "unset multiplot\n"
   }

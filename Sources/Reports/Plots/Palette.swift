@@ -23,7 +23,8 @@ package enum Palette {
 
 /// Colours for the values of a heat map.
 enum ColorMap {
-  /// From little to much: nine points of matplotlib's viridis (Smith and van der Walt 2015).
+  /// From little to much: matplotlib's viridis (Smith and van der Walt 2015) without its darkest quarter, which
+  /// could not be told from a dark page.
   case sequential
   /// From below to above the middle: blue, near white, vermilion.
   case diverging
@@ -31,9 +32,7 @@ enum ColorMap {
   private var anchors: [UInt32] {
     switch self {
     case .sequential:
-      [
-        0x440154, 0x472D7B, 0x3B528B, 0x2C728E, 0x21918C, 0x28AE80, 0x5EC962, 0xADDC30, 0xFDE725,
-      ]
+      [0x3B528B, 0x2C728E, 0x21918C, 0x28AE80, 0x5EC962, 0xADDC30, 0xFDE725]
     case .diverging: [0x004C7A, 0x0072B2, 0xF4F4F4, 0xD55E00, 0x8F3F00]
     }
   }

@@ -38,13 +38,15 @@ public struct Plot: Sendable {
       set encoding utf8
       set terminal svg size \(width),\(height) noenhanced font "sans-serif,15"\
       \(background.map { " background \"\($0)\"" } ?? "")
+      height = \(height).0
+      width = \(width).0
       unset key
       set border 3
       set tics nomirror out scale 0.6
       set xtics offset 0,0.4
       set grid linecolor rgb "\(Drawing.gridColor)"
-      set tmargin at screen \(1 - (content.legend?.height ?? 0) / Double(height))
-      set bmargin at screen \(PlotSize.below / Double(height))
+      set tmargin at screen 1 - \(content.legend?.height ?? 0) / height
+      set bmargin at screen \(PlotSize.below) / height
       set rmargin at screen 0.96
 
       """ + content.commands
@@ -79,5 +81,5 @@ extension PlotContent {
 /// Sizes in pixels that all plots have.
 enum PlotSize {
   /// Below the axes, for numbers and the label.
-  static let below = 52.0
+  static let below = 56.0
 }

@@ -47,7 +47,7 @@ private struct ReliabilityPlot: PlotContent {
     self.series = series
   }
 
-  var size: (width: Int, height: Int) { (520, 440 + Int(legend!.height)) }
+  var size: (width: Int, height: Int) { (520, 460 + Int(legend!.height)) }
   var isEmpty: Bool { series.allSatisfy(\.bins.isEmpty) }
 
   var legend: Legend? {
@@ -68,10 +68,9 @@ private struct ReliabilityPlot: PlotContent {
       shown.map { "$d\($0) using 1:\(column) with linespoints \(Script.style($0))" }
     }
     let diagonal = "x with lines linecolor rgb \"black\" dashtype (6,8) linewidth 1"
-    let height = Double(size.height)
-    text += "set multiplot\nset bmargin at screen \(170 / height)\nset format x ''\n"
+    text += "set multiplot\nset bmargin at screen 190 / height\nset format x ''\n"
     text += Axis("accuracy").commands("y", range: 0...1) + Script.plot([diagonal] + curves(2))
-    text += "set tmargin at screen \(150 / height)\nset bmargin at screen \(PlotSize.below / height)\n"
+    text += "set tmargin at screen 170 / height\nset bmargin at screen \(PlotSize.below) / height\n"
     text += "set format x '%g'\n" + Axis("confidence").commands("x")
     text += Axis("samples", unit: "%").commands("y") + "set yrange [0:*]\n"
     return text + Script.plot(curves(3)) + "unset multiplot\n"
