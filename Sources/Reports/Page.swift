@@ -35,9 +35,11 @@ public struct Page: Sendable {
     let address: String
 
     /// Creates a link.
-    /// - Parameter address: An address with `http:`, `https:` or `mailto:`, a relative one, or `#id`.
+    /// - Parameter address: An address with `http:`, `https:` or `mailto:`, a relative one, or `#id`;
+    ///   without spaces.
     public init(_ text: String, address: String) {
-      let scheme = address.prefixMatch(of: /\s*([A-Za-z][A-Za-z0-9+.\-]*):/)?.output.1.lowercased()
+      precondition(address.unicodeScalars.allSatisfy { $0 > " " }, "an address contains spaces")
+      let scheme = address.prefixMatch(of: /([A-Za-z][A-Za-z0-9+.\-]*):/)?.output.1.lowercased()
       precondition(
         scheme.map { ["http", "https", "mailto"].contains($0) } ?? true, "links do not lead to \(address)")
       self.text = text

@@ -88,6 +88,7 @@ struct PageTests {
 
   @Test func linksThatRunScriptsAreRefused() async {
     await #expect(processExitsWith: .failure) { _ = Page.Link("x", address: "JavaScript:alert(1)") }
+    await #expect(processExitsWith: .failure) { _ = Page.Link("x", address: "java\tscript:alert(1)") }
     await #expect(processExitsWith: .success) { _ = Page.Link("x", address: "results.json#a:b") }
   }
 

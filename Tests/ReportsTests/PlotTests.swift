@@ -49,12 +49,12 @@ struct PlotTests {
     let gnuplot = try #require(Gnuplot.installed)
     var random = Seeded(1)
     let values = (0..<1_000_000).map { _ in Double.random(in: -1...1, using: &random) }
-    let x = Axis("x"), series = [Samples("a", values), Samples("b", values.map { $0 * $0 })]
-    let points = values.indices.map { Line.Point(Double($0), values[$0], interval: -1...1) }
+    let x = Plot.Axis("x"), series = [Plot.Samples("a", values), Plot.Samples("b", values.map { $0 * $0 })]
+    let points = values.indices.map { Plot.Line.Point(Double($0), values[$0], interval: -1...1) }
     let plots: [Plot] = [
       .histogram("t", message: "m", x: x, series: series), .ecdf("t", message: "m", x: x, series: series),
       .pairs("t", message: "m", x: x, y: x, xs: values, ys: values.reversed()),
-      .lines("t", message: "m", x: x, y: x, series: [Line("a", points)]),
+      .lines("t", message: "m", x: x, y: x, series: [Plot.Line("a", points)]),
       .matrix(
         "t", message: "m", x: x, y: x, value: x, labels: (0..<1_000).map { "\($0)" }, values: values),
     ]
@@ -67,7 +67,8 @@ struct PlotTests {
   @Test(.enabled(if: hasGnuplot, "gnuplot is missing (package gnuplot-nox)"))
   func textReachesThePictureUnchanged() throws {
     let plot = Plot.histogram(
-      hostile, message: hostile, x: Axis("x \(hostile)"), series: [Samples("s \(hostile)", [1, 2, 3])])
+      hostile, message: hostile, x: Plot.Axis("x \(hostile)"),
+      series: [Plot.Samples("s \(hostile)", [1, 2, 3])])
     let texts = try Outline(plot.inlineSVG(gnuplot: #require(Gnuplot.installed), prefix: "p")).text("text")
     let drawn = hostile.replacing("\u{1}", with: " ")
     #expect(texts.contains { $0.hasPrefix("x \(drawn)".trimmingCharacters(in: .whitespaces)) })
@@ -77,23 +78,28 @@ struct PlotTests {
   @Test(.enabled(if: hasGnuplot, "gnuplot is missing (package gnuplot-nox)"))
   func degenerateDataIsDrawn() throws {
     let gnuplot = try #require(Gnuplot.installed)
-    let x = Axis("x")
+    let x = Plot.Axis("x")
     for values in [[2.5], [0, 0, 0], [1e9, 1e9], [-1e-9, 1e-9]] {
-      let series = [Samples("a", values), Samples("empty", [])]
+      let series = [Plot.Samples("a", values), Plot.Samples("empty", [])]
       let side = Int(Double(values.count).squareRoot())
       let plots: [Plot] = [
         .histogram("t", message: "m", x: x, series: series), .ecdf("t", message: "m", x: x, series: series),
         .pairs("t", message: "m", x: x, y: x, xs: values, ys: values),
         .lines(
-          "t", message: "m", x: x, y: x, series: [Line("a", values.map { .init($0, $0) }), Line("empty", [])]),
+          "t", message: "m", x: x, y: x,
+          series: [Plot.Line("a", values.map { .init($0, $0) }), Plot.Line("empty", [])]),
         .matrix(
           "t", message: "m", x: x, y: x, value: x, labels: (0..<side).map { "\($0)" },
           values: Array(values.prefix(side * side))),
         .estimates(
-          "t", message: "m", x: x, series: [Estimates("a", [.init("r", values[0])]), Estimates("empty", [])]),
+          "t", message: "m", x: x,
+          series: [Plot.Estimates("a", [.init("r", values[0])]), Plot.Estimates("empty", [])]),
         .reliability(
           "t", message: "m",
-          series: [Reliability("a", [.init(confidence: 1, accuracy: 1, count: 1)]), Reliability("empty", [])]),
+          series: [
+            Plot.Reliability("a", [.init(confidence: 1, accuracy: 1, count: 1)]),
+            Plot.Reliability("empty", []),
+          ]),
       ]
       for plot in plots { #expect(plot.svgFile(gnuplot: gnuplot)?.hasSuffix("</svg>\n") == true) }
     }
@@ -106,45 +112,64 @@ struct PlotTests {
     }
   }
 
+  @Test func everyKindTakesNoDataForAnAnswer() throws {
+    let x = Plot.Axis("x")
+    let plots: [Plot] = [
+      .histogram("t", message: "m", x: x, series: [Plot.Samples("a", [])]),
+      .ecdf("t", message: "m", x: x, series: [Plot.Samples("a", [])]),
+      .pairs("t", message: "m", x: x, y: x, xs: [], ys: []),
+      .lines("t", message: "m", x: x, y: x, series: [Plot.Line("a", [])]),
+      .matrix("t", message: "m", x: x, y: x, value: x, labels: [], values: []),
+      .estimates("t", message: "m", x: x, series: [Plot.Estimates("a", [])]),
+      .reliability("t", message: "m", series: [Plot.Reliability("a", [])]),
+    ]
+    let page = Page("p", summary: [], sections: [.init("s", plots.map { .plot($0) })])
+    #expect(try Outline(page.html()).text("p") == plots.map { _ in "No data." })
+  }
+
   @Test func histogramsCountEveryValueOnce() throws {
     let values = (0..<900).map { Double($0) / 900 }
     let plot = Plot.histogram(
-      "t", message: "m", x: Axis("x"),
-      series: [Samples("a", values), Samples("b", [0.5, 0.5, 1]), Samples("c", [])])
+      "t", message: "m", x: Plot.Axis("x"),
+      series: [Plot.Samples("a", values), Plot.Samples("b", [0.5, 0.5, 1]), Plot.Samples("c", [])])
     #expect(try binned(plot) == [900, 3, 0])
   }
 
   @Test func outliersAreCountedInARemark() throws {
     let plot = Plot.histogram(
-      "t", message: "m", x: Axis("x", range: 0...1), series: [Samples("a", [0, 0.2, 1, 1.5, -7])])
+      "t", message: "m", x: Plot.Axis("x", range: 0...1), series: [Plot.Samples("a", [0, 0.2, 1, 1.5, -7])])
     #expect(try binned(plot) == [3])
     let page = Page("p", summary: [], sections: [.init("s", [.plot(plot)])]).html(gnuplot: nil)
     #expect(page.contains("2 of 5 values lie outside the axis."))
   }
 
   @Test func notANumberIsRefused() async {
-    await #expect(processExitsWith: .failure) { _ = Samples("a", [1, .nan]) }
-    await #expect(processExitsWith: .failure) { _ = Samples("a", [-.infinity]) }
+    await #expect(processExitsWith: .failure) { _ = Plot.Samples("a", [1, .nan]) }
+    await #expect(processExitsWith: .failure) { _ = Plot.Samples("a", [-.infinity]) }
     await #expect(processExitsWith: .failure) {
-      _ = Plot.lines("t", message: "m", x: Axis("x"), y: Axis("y"), series: [Line("a", [.init(1, .nan)])])
+      _ = Plot.lines(
+        "t", message: "m", x: Plot.Axis("x"), y: Plot.Axis("y"), series: [Plot.Line("a", [.init(1, .nan)])])
     }
     await #expect(processExitsWith: .failure) {
       _ = Plot.lines(
-        "t", message: "m", x: Axis("x", isLogarithmic: true), y: Axis("y"), series: [Line("a", [.init(0, 1)])]
+        "t", message: "m", x: Plot.Axis("x", isLogarithmic: true), y: Plot.Axis("y"),
+        series: [Plot.Line("a", [.init(0, 1)])]
       )
     }
     await #expect(processExitsWith: .failure) {
       _ = Plot.matrix(
-        "t", message: "m", x: Axis("x"), y: Axis("y"), value: Axis("v"), labels: ["a"], values: [.nan])
+        "t", message: "m", x: Plot.Axis("x"), y: Plot.Axis("y"), value: Plot.Axis("v"), labels: ["a"],
+        values: [.nan])
     }
     await #expect(processExitsWith: .failure) {
-      _ = Plot.estimates("t", message: "m", x: Axis("x"), series: [Estimates("a", [.init("r", .nan)])])
+      _ = Plot.estimates(
+        "t", message: "m", x: Plot.Axis("x"), series: [Plot.Estimates("a", [.init("r", .nan)])])
     }
   }
 
   @Test func aPlotNeedsAMessage() async {
     await #expect(processExitsWith: .failure) {
-      _ = Plot.histogram("t", message: "", x: Axis("x"), series: [Samples("a", [1])])
+      _ = Plot.histogram("t", message: "", x: Plot.Axis("x"), series: [Plot.Samples("a", [1])])
     }
   }
 

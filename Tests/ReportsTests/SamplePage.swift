@@ -18,34 +18,34 @@ func bellShaped(_ count: Int, mean: Double, deviation: Double, seed: UInt64) -> 
 let samplePlots: [Plot] = {
   let standard = bellShaped(10_000, mean: 9, deviation: 3, seed: 1)
   let robust = bellShaped(10_000, mean: 6, deviation: 1.5, seed: 2)
-  let two = [Samples("standard", standard), Samples("adversarially trained", robust)]
+  let two = [Plot.Samples("standard", standard), Plot.Samples("adversarially trained", robust)]
   let six = (1...6).map {
-    Samples(
+    Plot.Samples(
       "student \($0) of the adversarially trained teacher",
       bellShaped(500, mean: Double($0), deviation: 1, seed: 3))
   }
-  let logit = Axis("max logit"), nats = Axis("entropy", unit: "nats")
+  let logit = Plot.Axis("max logit"), nats = Plot.Axis("entropy", unit: "nats")
   return [
     .histogram("Largest logits", message: "Robust logits are smaller.", x: logit, series: two),
     .histogram(
       "Six students", message: "They differ in their means.", x: nats,
-      series: six.dropLast() + [Samples("nobody \(hostile)", [])]),
+      series: six.dropLast() + [Plot.Samples("nobody \(hostile)", [])]),
     .ecdf("Largest logits", message: "Robust logits are smaller at every share.", x: logit, series: two),
     .ecdf("Six students", message: "They differ in their means.", x: nats, series: six),
     .pairs(
       "Largest logits of the same samples", message: "Most samples lie below the diagonal.",
-      x: Axis("max logit, standard"), y: Axis("max logit, robust"), xs: standard,
+      x: Plot.Axis("max logit, standard"), y: Plot.Axis("max logit, robust"), xs: standard,
       ys: zip(standard, robust).map { $0 * 0.4 + $1 * 0.5 }),
     reliability, doseResponse, scales,
     matrix(10), matrix(30), matrix(100),
     .estimates(
-      "Differences of means", message: "All but one interval exclude zero.", x: Axis("Cohen's d"),
+      "Differences of means", message: "All but one interval exclude zero.", x: Plot.Axis("Cohen's d"),
       series: [estimates("all samples", 0), estimates("jointly correct", 0.2)]),
     .estimates(
-      "Robust accuracy", message: "The intact teacher is best.", x: Axis("robust accuracy", unit: "%"),
+      "Robust accuracy", message: "The intact teacher is best.", x: Plot.Axis("robust accuracy", unit: "%"),
       style: .bars,
       series: [
-        Estimates(
+        Plot.Estimates(
           "PGD-20",
           [
             .init("student, intact logits", 35.2, interval: 31...39.5),
@@ -53,14 +53,14 @@ let samplePlots: [Plot] = {
             .init("standard", 0.8, interval: 0...2),
           ])
       ]),
-    .histogram("Nothing", message: "There is no value.", x: logit, series: [Samples("empty", [])]),
+    .histogram("Nothing", message: "There is no value.", x: logit, series: [Plot.Samples("empty", [])]),
   ]
 }()
 
 private let reliability = Plot.reliability(
   "Reliability", message: "The standard network is overconfident.",
   series: [("standard", 0.8), ("adversarially trained", 1.05)].map { name, factor in
-    Reliability(
+    Plot.Reliability(
       name,
       (1...10).map { bin in
         let confidence = Double(bin) / 10 - 0.05
@@ -70,10 +70,10 @@ private let reliability = Plot.reliability(
 
 private let doseResponse = Plot.lines(
   "Accuracy under attack", message: "Only the robust network resists.",
-  x: Axis("epsilon", unit: "pixel value in [0, 1]"),
-  y: Axis("accuracy", unit: "%"),
+  x: Plot.Axis("epsilon", unit: "pixel value in [0, 1]"),
+  y: Plot.Axis("accuracy", unit: "%"),
   series: [("standard", 40.0), ("adversarially trained", 6.0), ("student", 15.0)].map { name, slope in
-    Line(
+    Plot.Line(
       name,
       (0...8).map { step in
         let x = Double(step) * 0.0125
@@ -84,9 +84,9 @@ private let doseResponse = Plot.lines(
 
 private let scales = Plot.lines(
   "Loss over the scale of the logits", message: "Each network has its best scale.",
-  x: Axis("scale s", isLogarithmic: true), y: Axis("cross-entropy", unit: "nats"),
+  x: Plot.Axis("scale s", isLogarithmic: true), y: Plot.Axis("cross-entropy", unit: "nats"),
   series: (1...6).map { curve in
-    Line(
+    Plot.Line(
       "network \(curve)",
       (0..<1_000).map { step in
         let s = pow(10, Double(step) / 500 - 1)
@@ -101,15 +101,15 @@ let classNames = [
 func matrix(_ side: Int) -> Plot {
   let labels = side == 10 ? classNames : (0..<side).map { "class \($0)" }
   return .matrix(
-    "Order of \(side) classes", message: "Neighbouring classes get similar logits.", x: Axis("class"),
-    y: Axis("true class"), value: Axis("mean logit"), labels: labels,
+    "Order of \(side) classes", message: "Neighbouring classes get similar logits.", x: Plot.Axis("class"),
+    y: Plot.Axis("true class"), value: Plot.Axis("mean logit"), labels: labels,
     values: (0..<side * side).map { cos(Double($0 / side - $0 % side) * 6 / Double(side)) - 0.2 },
     isDiverging: side != 30)
 }
 
-private func estimates(_ name: String, _ shift: Double) -> Estimates {
+private func estimates(_ name: String, _ shift: Double) -> Plot.Estimates {
   let labels = ["max logit", "logit gap", "entropy", "margin to the true class of the sample"]
-  return Estimates(
+  return Plot.Estimates(
     name,
     labels.enumerated().map { index, label in
       let value = Double(index) * 0.6 - 1.2 + shift

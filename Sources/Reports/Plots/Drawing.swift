@@ -1,3 +1,4 @@
+import FileFormats
 import Foundation
 
 /// A picture inside a plot, below the lines that gnuplot draws.
@@ -22,11 +23,14 @@ struct Drawing {
   /// The colour by which lines of the grid are recognised.
   static let gridColor = "#d0d0d2"
 
-  init(_ drawn: String, of plot: Plot, prefix: String) {
+  /// - Throws: ``TemperError`` if the text is not gnuplot's.
+  init(_ drawn: String, of plot: Plot, prefix: String) throws {
     // Everything up to the canvas is the head: size, gnuplot's own title and description.
-    let canvas = drawn.range(of: "<g id=\"gnuplot_canvas\">")
-    precondition(canvas != nil, "gnuplot's SVG has another form than that of versions 5 and 6")
-    var body = String(drawn[canvas!.upperBound...].trimmingCharacters(in: .whitespacesAndNewlines))
+    guard let canvas = drawn.range(of: "<g id=\"gnuplot_canvas\">") else {
+      throw TemperError(
+        .io, file: "gnuplot", "writes SVG of an unknown form", remedy: "Install gnuplot 5.4 or 6.")
+    }
+    var body = String(drawn[canvas.upperBound...].trimmingCharacters(in: .whitespacesAndNewlines))
     body.replace(/<title>[^<]*<\/title>/, with: "")
     body.replace(/<g [^<>]*>\s*<\/g>\n?/, with: "")
     body.replace(/<filter [^>]*>.*?<\/filter>/.dotMatchesNewlines(), with: "")

@@ -1,12 +1,12 @@
 extension Plot {
   /// Empirical distribution functions of 1 to 6 series: the share of values up to x.
-  public static func ecdf(_ title: String, message: String, x: Axis, series: [Samples]) -> Plot {
+  public static func ecdf(_ title: String, message: String, x: Plot.Axis, series: [Plot.Samples]) -> Plot {
     Plot(title, message: message, ECDFPlot(x, series))
   }
 }
 
 private struct ECDFPlot: PlotContent {
-  let x: Axis
+  let x: Plot.Axis
   let range: ClosedRange<Double>
   let names: [String]
   let totals: [Int]
@@ -18,10 +18,10 @@ private struct ECDFPlot: PlotContent {
 
   private static let percents = [1.0, 5, 10, 25, 50, 75, 90, 95, 99]
 
-  init(_ x: Axis, _ series: [Samples]) {
+  init(_ x: Plot.Axis, _ series: [Plot.Samples]) {
+    precondition(!x.isLogarithmic, "distribution functions have a linear axis")
     checkSeries(series.map(\.name))
-    for part in series { x.check(part.sorted.prefix(1)) }
-    let range = x.range.map(widened) ?? Samples.range(series)
+    let range = x.range.map(widened) ?? Plot.Samples.range(series)
     self.x = x
     self.range = range
     names = series.map(\.name)
@@ -30,7 +30,7 @@ private struct ECDFPlot: PlotContent {
     quantiles = series.map { part in
       part.sorted.isEmpty ? [] : Self.percents.map { part.quantile($0 / 100) }
     }
-    remark = Samples.remark(series, range)
+    remark = Plot.Samples.remark(series, range)
   }
 
   private static func curve(_ sorted: [Double]) -> [(Double, Double)] {
@@ -47,7 +47,8 @@ private struct ECDFPlot: PlotContent {
   }
 
   var commands: String {
-    var text = x.commands("x", range: range) + Axis("share of values up to x").commands("y", range: 0...1)
+    var text =
+      x.commands("x", range: range) + Plot.Axis("share of values up to x").commands("y", range: 0...1)
     var lines: [String] = []
     for (index, curve) in curves.enumerated() {
       guard let first = curve.first, let last = curve.last else { continue }

@@ -23,7 +23,12 @@ public struct Gnuplot: Sendable {
   /// - Throws: ``TemperError`` with what gnuplot wrote to standard error, or that it took too long.
   package func svg(_ script: String, seconds: Int = 60) throws -> String {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("temper-plot-\(UUID())")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    } catch {
+      throw TemperError(
+        .io, file: folder.path, "cannot be created", remedy: "Set TMPDIR to a folder that can be written.")
+    }
     defer { try? FileManager.default.removeItem(at: folder) }
     func file(_ name: String) -> String { folder.appendingPathComponent(name).path }
     try AtomicFile.write(script, to: file("plot.gp"))
@@ -50,7 +55,7 @@ public struct Gnuplot: Sendable {
     process.standardError = FileHandle(forWritingAtPath: messages)
     let ended = DispatchSemaphore(value: 0)
     process.terminationHandler = { _ in ended.signal() }
-    try process.run()
+    do { try process.run() } catch { throw failure("cannot be run: \(error.localizedDescription)") }
     let isInTime = ended.wait(timeout: .now() + .seconds(seconds)) == .success
     if !isInTime { kill(process.processIdentifier, SIGKILL) }
     process.waitUntilExit()

@@ -57,7 +57,7 @@ struct HeatMap: Sendable {
     let steps = map.steps(), clear = RGB(255, 255, 255)
     func pixels(_ cells: [Double?]) -> [UInt8] {
       cells.flatMap { cell in
-        let color = cell.map { steps[min(63, max(0, Int($0 * 64)))] } ?? clear
+        let color = cell.map { steps[Int(min(63, max(0, $0 * 64)))] } ?? clear
         return [color.red, color.green, color.blue]
       }
     }

@@ -3,13 +3,14 @@ extension Plot {
   /// - Parameters:
   ///   - x: The quantity that is counted.
   ///   - series: Raw values; each curve shows shares of its own number of values.
-  public static func histogram(_ title: String, message: String, x: Axis, series: [Samples]) -> Plot {
+  public static func histogram(_ title: String, message: String, x: Plot.Axis, series: [Plot.Samples]) -> Plot
+  {
     Plot(title, message: message, HistogramPlot(x, series))
   }
 }
 
 private struct HistogramPlot: PlotContent {
-  let x: Axis
+  let x: Plot.Axis
   let range: ClosedRange<Double>
   let names: [String]
   let totals: [Int]
@@ -17,10 +18,10 @@ private struct HistogramPlot: PlotContent {
   let counts: [[Int]]
   let remark: String?
 
-  init(_ x: Axis, _ series: [Samples]) {
+  init(_ x: Plot.Axis, _ series: [Plot.Samples]) {
     precondition(!x.isLogarithmic, "histograms have a linear axis")
     checkSeries(series.map(\.name))
-    let range = x.range.map(widened) ?? Samples.range(series)
+    let range = x.range.map(widened) ?? Plot.Samples.range(series)
     let largest = series.map(\.sorted.count).max() ?? 0
     let binCount = min(60, max(5, Int(Double(largest).squareRoot())))
     self.x = x
@@ -28,7 +29,7 @@ private struct HistogramPlot: PlotContent {
     names = series.map(\.name)
     totals = series.map(\.sorted.count)
     counts = series.map { Self.counts($0.sorted, range, binCount) }
-    remark = Samples.remark(series, range)
+    remark = Plot.Samples.remark(series, range)
   }
 
   /// The last bin holds its upper end as well.
@@ -56,7 +57,7 @@ private struct HistogramPlot: PlotContent {
   var commands: String {
     let shown = names.indices.filter { totals[$0] > 0 }
     let edges = edges
-    var text = x.commands("x", range: range) + Axis("share of values", unit: "%").commands("y")
+    var text = x.commands("x", range: range) + Plot.Axis("share of values", unit: "%").commands("y")
     text += "set yrange [0:*]\n"
     for index in shown {
       let shares = counts[index].map { Double($0) / Double(totals[index]) * 100 } + [0]

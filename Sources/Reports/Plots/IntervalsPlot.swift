@@ -1,27 +1,29 @@
-/// Estimates with intervals, one for each named row of a plot.
-public struct Estimates: Sendable {
-  /// One row.
-  public struct Row: Sendable {
-    let label: String
-    let value: Double
-    let interval: ClosedRange<Double>?
+extension Plot {
+  /// Estimates with intervals, one for each named row of a plot.
+  public struct Estimates: Sendable {
+    /// One row.
+    public struct Row: Sendable {
+      let label: String
+      let value: Double
+      let interval: ClosedRange<Double>?
 
-    /// Creates a row.
-    public init(_ label: String, _ value: Double, interval: ClosedRange<Double>? = nil) {
-      self.label = label
-      self.value = value
-      self.interval = interval
+      /// Creates a row.
+      public init(_ label: String, _ value: Double, interval: ClosedRange<Double>? = nil) {
+        self.label = label
+        self.value = value
+        self.interval = interval
+      }
     }
-  }
 
-  let name: String
-  let rows: [Row]
+    let name: String
+    let rows: [Row]
 
-  /// Creates a series. Without rows it is shown as "no data".
-  public init(_ name: String, _ rows: [Row]) {
-    precondition(Set(rows.map(\.label)).count == rows.count, "a label occurs twice in one series")
-    self.name = name
-    self.rows = rows
+    /// Creates a series. Without rows it is shown as "no data".
+    public init(_ name: String, _ rows: [Row]) {
+      precondition(Set(rows.map(\.label)).count == rows.count, "a label occurs twice in one series")
+      self.name = name
+      self.rows = rows
+    }
   }
 }
 
@@ -37,20 +39,20 @@ extension Plot {
   /// Estimates with intervals, horizontally, with a line at zero; rows of 1 to 6 series that have the same label
   /// stand together.
   public static func estimates(
-    _ title: String, message: String, x: Axis, style: EstimateStyle = .points, series: [Estimates]
+    _ title: String, message: String, x: Plot.Axis, style: EstimateStyle = .points, series: [Plot.Estimates]
   ) -> Plot {
     Plot(title, message: message, IntervalsPlot(x, style, series))
   }
 }
 
 private struct IntervalsPlot: PlotContent {
-  let x: Axis
+  let x: Plot.Axis
   let style: Plot.EstimateStyle
-  let series: [Estimates]
+  let series: [Plot.Estimates]
   /// All labels in the order of their first use.
   let labels: [String]
 
-  init(_ x: Axis, _ style: Plot.EstimateStyle, _ series: [Estimates]) {
+  init(_ x: Plot.Axis, _ style: Plot.EstimateStyle, _ series: [Plot.Estimates]) {
     checkSeries(series.map(\.name))
     precondition(!x.isLogarithmic, "a line at zero needs a linear axis")
     x.check(Self.values(series))
@@ -60,7 +62,7 @@ private struct IntervalsPlot: PlotContent {
     (self.x, self.style, self.series, self.labels) = (x, style, series, labels)
   }
 
-  private static func values(_ series: [Estimates]) -> [Double] {
+  private static func values(_ series: [Plot.Estimates]) -> [Double] {
     series.flatMap(\.rows).flatMap { [$0.value, $0.interval?.lowerBound ?? 0, $0.interval?.upperBound ?? 0] }
   }
 

@@ -1,48 +1,52 @@
 import Foundation
 
-/// A curve of measured points.
-public struct Line: Sendable {
-  /// One point, with its interval if it has one.
-  public struct Point: Sendable {
-    let x, y: Double
-    let interval: ClosedRange<Double>?
+extension Plot {
+  /// A curve of measured points.
+  public struct Line: Sendable {
+    /// One point, with its interval if it has one.
+    public struct Point: Sendable {
+      let x, y: Double
+      let interval: ClosedRange<Double>?
 
-    /// Creates a point.
-    public init(_ x: Double, _ y: Double, interval: ClosedRange<Double>? = nil) {
-      self.x = x
-      self.y = y
-      self.interval = interval
+      /// Creates a point.
+      public init(_ x: Double, _ y: Double, interval: ClosedRange<Double>? = nil) {
+        self.x = x
+        self.y = y
+        self.interval = interval
+      }
+
+      /// The values that lie along the y axis.
+      var extent: [Double] { [y] + (interval.map { [$0.lowerBound, $0.upperBound] } ?? []) }
     }
 
-    /// The values that lie along the y axis.
-    var extent: [Double] { [y] + (interval.map { [$0.lowerBound, $0.upperBound] } ?? []) }
-  }
+    let name: String
+    let points: [Point]
 
-  let name: String
-  let points: [Point]
-
-  /// Creates a curve.
-  /// - Parameter points: In the order in which they are joined. Without points it is shown as "no data".
-  public init(_ name: String, _ points: [Point]) {
-    self.name = name
-    self.points = points
+    /// Creates a curve.
+    /// - Parameter points: In the order in which they are joined. Without points it is shown as "no data".
+    public init(_ name: String, _ points: [Point]) {
+      self.name = name
+      self.points = points
+    }
   }
 }
 
 extension Plot {
   /// 1 to 6 curves through points, with error bars where points have intervals.
-  public static func lines(_ title: String, message: String, x: Axis, y: Axis, series: [Line]) -> Plot {
+  public static func lines(_ title: String, message: String, x: Plot.Axis, y: Plot.Axis, series: [Plot.Line])
+    -> Plot
+  {
     Plot(title, message: message, LinesPlot(x, y, series))
   }
 }
 
 private struct LinesPlot: PlotContent {
-  let x, y: Axis
-  let series: [Line]
+  let x, y: Plot.Axis
+  let series: [Plot.Line]
   /// Every how many points one is kept, at most 500 a curve.
   let stride: Int
 
-  init(_ x: Axis, _ y: Axis, _ series: [Line]) {
+  init(_ x: Plot.Axis, _ y: Plot.Axis, _ series: [Plot.Line]) {
     checkSeries(series.map(\.name))
     for line in series {
       x.check(line.points.map(\.x))
@@ -54,7 +58,7 @@ private struct LinesPlot: PlotContent {
     self.y = y
     stride = step
     self.series = series.map { line in
-      Line(line.name, line.points.enumerated().filter { $0.offset % step == 0 }.map(\.element))
+      Plot.Line(line.name, line.points.enumerated().filter { $0.offset % step == 0 }.map(\.element))
     }
   }
 
@@ -72,7 +76,7 @@ private struct LinesPlot: PlotContent {
   private static let barEnds = "heads size screen 0.009,90"
 
   /// Whether markers and error bars would hide each other.
-  private static func isDense(_ line: Line) -> Bool { line.points.count > 40 }
+  private static func isDense(_ line: Plot.Line) -> Bool { line.points.count > 40 }
 
   var commands: String {
     let points = series.flatMap(\.points)
@@ -99,7 +103,7 @@ private struct LinesPlot: PlotContent {
   }
 
   /// The values' range with a margin of 4 % on each side, in the logarithm on a logarithmic axis.
-  private func padded(_ values: [Double], _ axis: Axis) -> ClosedRange<Double>? {
+  private func padded(_ values: [Double], _ axis: Plot.Axis) -> ClosedRange<Double>? {
     guard let low = values.min(), let high = values.max() else { return nil }
     if axis.isLogarithmic {
       let factor = low == high ? 2 : pow(high / low, 0.04)

@@ -8,7 +8,8 @@ extension Plot {
   ///   - values: K x K finite values, row by row.
   ///   - isDiverging: Colours that tell values below zero from those above, on a range around zero.
   public static func matrix(
-    _ title: String, message: String, x: Axis, y: Axis, value: Axis, labels: [String], values: [Double],
+    _ title: String, message: String, x: Plot.Axis, y: Plot.Axis, value: Plot.Axis, labels: [String],
+    values: [Double],
     isDiverging: Bool = false
   ) -> Plot {
     Plot(title, message: message, MatrixPlot(x, y, value, labels, values, isDiverging))
@@ -16,7 +17,7 @@ extension Plot {
 }
 
 private struct MatrixPlot: PlotContent {
-  let x, y, value: Axis
+  let x, y, value: Plot.Axis
   let labels: [String]
   let isDiverging: Bool
   let range: ClosedRange<Double>
@@ -27,7 +28,8 @@ private struct MatrixPlot: PlotContent {
   private static let mostLabels = 30
 
   init(
-    _ x: Axis, _ y: Axis, _ value: Axis, _ labels: [String], _ values: [Double], _ isDiverging: Bool
+    _ x: Plot.Axis, _ y: Plot.Axis, _ value: Plot.Axis, _ labels: [String], _ values: [Double],
+    _ isDiverging: Bool
   ) {
     precondition(labels.count <= 1_000, "a matrix has at most 1,000 classes")
     precondition(values.count == labels.count * labels.count, "a matrix needs a value per pair of labels")
@@ -38,7 +40,7 @@ private struct MatrixPlot: PlotContent {
     (self.x, self.y, self.value, self.labels) = (x, y, value, labels)
     self.isDiverging = isDiverging
     self.cells = cells
-    range = value.range ?? widened(isDiverging ? -bound...bound : low...high)
+    range = widened(value.range ?? (isDiverging ? -bound...bound : low...high))
     summary = labels.count <= Self.mostLabels ? cells : Blocks(values, side: labels.count, limit: 20)
   }
 

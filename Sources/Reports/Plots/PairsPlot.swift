@@ -2,19 +2,20 @@ import Foundation
 
 extension Plot {
   /// How pairs of values lie: cells coloured by the logarithm of their number of pairs, and the diagonal where
-  /// both values are equal. Both axes have one range.
+  /// both values are equal. Both axes have one
+  /// range, that of `x` if it has one.
   /// - Parameters:
   ///   - xs: Finite values, one per pair.
   ///   - ys: The other values of the same pairs.
   public static func pairs(
-    _ title: String, message: String, x: Axis, y: Axis, xs: [Double], ys: [Double]
+    _ title: String, message: String, x: Plot.Axis, y: Plot.Axis, xs: [Double], ys: [Double]
   ) -> Plot {
     Plot(title, message: message, PairsPlot(x, y, xs, ys))
   }
 }
 
 private struct PairsPlot: PlotContent {
-  let x, y: Axis
+  let x, y: Plot.Axis
   let range: ClosedRange<Double>
   let total, above, below: Int
   /// Numbers of pairs, row by row from the bottom.
@@ -25,11 +26,11 @@ private struct PairsPlot: PlotContent {
   /// The number of cells in a row of the table.
   private static let coarse = 8
 
-  init(_ x: Axis, _ y: Axis, _ xs: [Double], _ ys: [Double]) {
+  init(_ x: Plot.Axis, _ y: Plot.Axis, _ xs: [Double], _ ys: [Double]) {
     precondition(xs.count == ys.count, "the two values of pairs differ in number")
     precondition(!x.isLogarithmic && !y.isLogarithmic, "pairs have linear axes")
-    let both = [Samples(x.label, xs), Samples(y.label, ys)]
-    let range = x.range.map(widened) ?? Samples.range(both)
+    let both = [Plot.Samples(x.label, xs), Plot.Samples(y.label, ys)]
+    let range = x.range.map(widened) ?? Plot.Samples.range(both)
     let scale = Double(Self.side) / (range.upperBound - range.lowerBound)
     func cell(_ value: Double) -> Int { min(Self.side - 1, Int((value - range.lowerBound) * scale)) }
     var counts = [Int](repeating: 0, count: Self.side * Self.side)
@@ -66,8 +67,8 @@ private struct PairsPlot: PlotContent {
   }
 
   var commands: String {
-    "set multiplot\n" + canvas.placeCells + Axis(x.label, unit: x.unit).commands("x", range: range)
-      + Axis(y.label, unit: y.unit).commands("y", range: range)
+    "set multiplot\n" + canvas.placeCells + Plot.Axis(x.label, unit: x.unit).commands("x", range: range)
+      + Plot.Axis(y.label, unit: y.unit).commands("y", range: range)
       + "plot x with lines linecolor rgb \"black\" dashtype (10,6) linewidth 1.5\n"
       + canvas.scale + "unset multiplot\n"
   }

@@ -19,14 +19,16 @@ public struct Plot: Sendable {
 
   /// The plot as the text of an SVG file on white; nil without data and when gnuplot is missing or fails.
   public func svgFile(gnuplot: Gnuplot? = .installed) -> String? {
-    guard !content.isEmpty, let drawn = try? gnuplot?.svg(script(background: "#ffffff")) else { return nil }
-    return "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n" + Drawing(drawn, of: self, prefix: "plot").text
+    guard !content.isEmpty, let drawn = try? gnuplot?.svg(script(background: "#ffffff")),
+      let drawing = try? Drawing(drawn, of: self, prefix: "plot")
+    else { return nil }
+    return "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n" + drawing.text
   }
 
   /// The plot as part of a page whose style sheet defines the colours; throws when gnuplot fails.
   /// - Parameter prefix: Begins every id; no other element of the page may have ids that begin with it.
   package func inlineSVG(gnuplot: Gnuplot, prefix: String) throws -> String {
-    Drawing(try gnuplot.svg(script(background: nil)), of: self, prefix: prefix).withThemeColors.text
+    try Drawing(gnuplot.svg(script(background: nil)), of: self, prefix: prefix).withThemeColors.text
   }
 
   /// The values that are drawn, or their summary.

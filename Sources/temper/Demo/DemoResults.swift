@@ -95,8 +95,8 @@ struct DemoResults: Encodable {
       let message = String(
         format: "The mean \(label) is %.2f after standard and %.2f after adversarial training.", means[0],
         means[1])
-      let series = zip(["standard", "adversarially trained"], values).map { Samples($0, $1) }
-      let plot = Plot.histogram(title, message: message, x: Axis(label), series: series)
+      let series = zip(["standard", "adversarially trained"], values).map { Plot.Samples($0, $1) }
+      let plot = Plot.histogram(title, message: message, x: Plot.Axis(label), series: series)
       return (label.replacingOccurrences(of: " ", with: "-"), title, plot)
     }
   }
