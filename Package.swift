@@ -79,7 +79,7 @@ let package = Package(
     .target(name: "Logits", dependencies: ["FileFormats", "Randomness", "Statistics"]),
     .target(name: "Distillation", dependencies: ["Training", "Logits"]),
     .target(name: "Analysis", dependencies: ["Distillation"]),
-    .target(name: "Reports", dependencies: ["Logits", "Statistics", "FileFormats"]),
+    .target(name: "Reports", dependencies: ["Logits", "Statistics", "FileFormats", "CZlib"]),
     .target(name: "Theory", dependencies: ["Randomness"]),
     .executableTarget(
       name: "temper", dependencies: ["Analysis", "Reports", "Theory", arguments, yaml]),
@@ -99,6 +99,7 @@ let package = Package(
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "TestSupport"]),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "TestSupport"]),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports", "CZlib", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TestSupport", "FileFormats", "Devices", "temper"]),
   ] + wideKernels
 )

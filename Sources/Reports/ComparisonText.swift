@@ -1,40 +1,52 @@
 import Foundation
 import Logits
 
-/// A comparison of logits as a Markdown table.
+/// A comparison of logits for people.
 public enum ComparisonText {
-  /// The table for all samples and, where labels allow, for the jointly correct ones.
-  public static func markdown(_ comparison: LogitComparison) -> String {
-    var text = ""
+  /// Sentences and tables for all samples and, where labels allow, for the jointly correct ones.
+  public static func blocks(_ comparison: LogitComparison) -> [Page.Block] {
+    var blocks: [Page.Block] = []
     if let a = comparison.all.standardAccuracy, let b = comparison.all.robustAccuracy {
-      text += String(
-        format: "Accuracy: standard %.2f %%, adversarially trained %.2f %%.\n\n", a * 100, b * 100)
+      blocks.append(
+        .paragraph(
+          String(format: "Accuracy: standard %.2f %%, adversarially trained %.2f %%.", a * 100, b * 100)))
     }
-    text += table(comparison.all, "all \(comparison.all.sampleCount) samples")
+    blocks += Self.blocks(comparison.all, "all \(comparison.all.sampleCount) samples")
     if let joint = comparison.jointlyCorrect {
-      text += "\n" + table(joint, "the \(joint.sampleCount) samples that both predict right")
+      blocks += Self.blocks(joint, "the \(joint.sampleCount) samples that both predict right")
     }
-    return text
+    return blocks
   }
 
-  private static func table(_ group: LogitComparison.Group, _ title: String) -> String {
-    var lines = [
-      "On \(title), mean (median):", "",
-      "| Measure | Standard | Adversarially trained | Share lower |", "|---|---|---|---|",
-    ]
-    for measure in Measure.allCases {
-      guard let pair = group.measures[measure] else { continue }
-      let cells = [
-        measure.title, value(pair.standard), value(pair.robust),
-        String(format: "%.1f %%", pair.shareRobustLower * 100),
-      ]
-      lines.append("| " + cells.joined(separator: " | ") + " |")
+  /// The same as Markdown.
+  public static func markdown(_ comparison: LogitComparison) -> String {
+    let parts = blocks(comparison).map { block in
+      switch block {
+      case .paragraph(let text): text
+      case .table(let table): table.caption + ":\n\n" + table.markdown
+      default: preconditionFailure("a comparison has sentences and tables only")
+      }
     }
-    var text = lines.joined(separator: "\n") + "\n"
-    if let correlation = group.confidenceRankCorrelation {
-      text += String(format: "\nRank correlation of the two networks' confidences: %.2f.\n", correlation)
+    return parts.joined(separator: "\n\n") + "\n"
+  }
+
+  private static func blocks(_ group: LogitComparison.Group, _ title: String) -> [Page.Block] {
+    let rows = Measure.allCases.compactMap { measure in
+      group.measures[measure].map { pair in
+        [
+          measure.title, value(pair.standard), value(pair.robust), percentText(pair.shareRobustLower),
+        ]
+      }
     }
-    return text
+    let table = Table(
+      "On \(title), mean (median)",
+      columns: [
+        .text("Measure"), .number("Standard"), .number("Adversarially trained"), .number("Share lower"),
+      ], rows: rows)
+    guard let correlation = group.confidenceRankCorrelation else { return [.table(table)] }
+    let sentence = String(
+      format: "Rank correlation of the two networks' confidences: %.2f.", correlation)
+    return [.table(table), .paragraph(sentence)]
   }
 
   private static func value(_ summary: Distribution) -> String {

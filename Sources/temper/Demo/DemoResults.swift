@@ -24,18 +24,22 @@ struct DemoResults: Encodable {
   let comparison: LogitComparison
 
   /// The table that the demo prints.
-  var markdown: String {
-    var lines = [
-      "| Network | Clean accuracy | Robust accuracy | Max logit | Logit gap | Confidence |",
-      "|---|---|---|---|---|---|",
-    ]
-    for row in rows {
-      lines.append(
-        String(
-          format: "| %@ | %.1f %% | %.1f %% | %.2f | %.2f | %.3f |", row.label, row.cleanAccuracy * 100,
-          row.robustAccuracy * 100, row.maxLogit, row.gap, row.confidence))
-    }
-    return lines.joined(separator: "\n") + "\n\n" + settings
+  var markdown: String { table.markdown + "\n\n" + settings }
+
+  private var table: Table {
+    Table(
+      "Networks and what they reach",
+      columns: [
+        .text("Network"), .number("Clean accuracy"), .number("Robust accuracy"), .number("Max logit"),
+        .number("Logit gap"), .number("Confidence"),
+      ],
+      rows: rows.map { row in
+        [
+          row.label, String(format: "%.1f %%", row.cleanAccuracy * 100),
+          String(format: "%.1f %%", row.robustAccuracy * 100), String(format: "%.2f", row.maxLogit),
+          String(format: "%.2f", row.gap), String(format: "%.3f", row.confidence),
+        ]
+      })
   }
 
   private var settings: String {
@@ -49,33 +53,51 @@ struct DemoResults: Encodable {
     """
   }
 
-  /// Writes results.json, comparison.md, logits.svg (with gnuplot), README.md and index.html.
+  /// Writes results.json, max-logit.svg and logit-gap.svg (with gnuplot), README.md and index.html.
   func write(to folder: String, tables: [LogitTable]) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     try AtomicFile.write([UInt8](try encoder.encode(self)), to: folder + "/results.json")
-    let comparisonText = ComparisonText.markdown(comparison)
-    let measures = tables.map { Measures(of: $0) }
-    let picture = Histogram.svg(
-      [(Measure.maxLogit, "max logit"), (.logitGap, "logit gap")].map { measure, title in
-        Histogram.Panel(
-          title,
-          [
-            .init("standard", color: "#c2410c", values: measures[0].values(measure)!),
-            .init("adversarially trained", color: "#1d4ed8", values: measures[1].values(measure)!),
-          ])
-      })
-    if let picture {
-      try AtomicFile.write(picture, to: folder + "/logits.svg")
-    } else {
-      Console.note(
-        "note: gnuplot is missing; the page comes without its picture (apt-get install gnuplot-nox).")
+    let plots = plots(tables)
+    var images = ""
+    for (name, title, plot) in plots {
+      guard let picture = plot.svgFile() else { continue }
+      try AtomicFile.write(picture, to: "\(folder)/\(name).svg")
+      images += "![\(title)](\(name).svg)\n\n"
     }
-    let image = picture == nil ? "" : "![Distribution of max logit and logit gap](logits.svg)\n\n"
+    if Gnuplot.installed == nil {
+      Console.note(
+        "note: gnuplot is missing; the page comes without its plots (apt-get install gnuplot-nox).")
+    }
     try AtomicFile.write(
-      "# Temper demo\n\n\(markdown)\n\n\(image)\(comparisonText)", to: folder + "/README.md")
-    try AtomicFile.write(
-      HTMLPage.page(title: "Temper demo", markdown: markdown + "\n\n" + comparisonText, picture: picture),
-      to: folder + "/index.html")
+      "# Temper demo\n\n\(markdown)\n\n\(images)\(ComparisonText.markdown(comparison))",
+      to: folder + "/README.md")
+    try AtomicFile.write(page(plots.map(\.plot)).html(), to: folder + "/index.html")
+  }
+
+  private func page(_ plots: [Plot]) -> Page {
+    Page(
+      "Temper demo", summary: [settings],
+      sections: [
+        Page.Section("Networks", [.table(table)]),
+        Page.Section(
+          "Logits of the standard and the adversarially trained network",
+          plots.map { .plot($0) } + ComparisonText.blocks(comparison)),
+      ])
+  }
+
+  private func plots(_ tables: [LogitTable]) -> [(name: String, title: String, plot: Plot)] {
+    let measures = tables.map { Measures(of: $0) }
+    return [(Measure.maxLogit, "max logit"), (.logitGap, "logit gap")].map { measure, label in
+      let values = measures.map { $0.values(measure)! }
+      let means = values.map { Distribution($0).mean }
+      let title = "Distribution of the \(label)"
+      let message = String(
+        format: "The mean \(label) is %.2f after standard and %.2f after adversarial training.", means[0],
+        means[1])
+      let series = zip(["standard", "adversarially trained"], values).map { Plot.Samples($0, $1) }
+      let plot = Plot.histogram(title, message: message, x: Plot.Axis(label), series: series)
+      return (label.replacingOccurrences(of: " ", with: "-"), title, plot)
+    }
   }
 }
