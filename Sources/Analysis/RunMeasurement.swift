@@ -53,37 +53,26 @@ public struct RunMeasurement {
     of path: String, _ split: DatasetSplit, _ settings: MeasurementSettings, on device: Device,
     progress: @escaping (String) throws -> Void = { _ in }
   ) throws {
-    self.path = path
-    let file = try RunFolder.weights(of: path, last: settings.last)
-    let (network, metadata) = try WeightsFile.read(file, on: device)
-    self.metadata = metadata
-    let store = try MeasurementStore(run: path, weights: file, dataset: split.test.name)
+    let measuring = try RunUnderMeasurement(path, settings, split, device, progress)
     let attack = settings.attack
-    func table(
-      _ name: String, _ images: ImageDataset, _ attack: PGD?, limit: Int?, gradients: Bool = false
-    ) throws -> LogitTable {
-      try store.table(name, images: images.prefix(limit), attack: attack) { images, provenance in
-        let source = try DeviceDataset(images, on: device)
-        let label = "\(path): \(name)"
-        let show = { (done: Int) in try progress("\(label), \(done) of \(images.count) images") }
-        return try LogitTable(
-          of: network, over: source, attack: attack.map { $0 as any Attack } ?? NoAttack(),
-          measuresGradients: gradients,
-          provenance: provenance, progress: show)
-      }
-    }
-    clean = try table("test", split.test, nil, limit: settings.limit, gradients: true)
-    heldOut = try table("validation", split.validation, nil, limit: nil)
-    let attackedCount = min(settings.attackedLimit, settings.limit ?? .max)
-    attacked = try table("test-attacked", split.test, attack, limit: attackedCount)
-    attackedTraining = try table("train-attacked", split.train, attack, limit: settings.attackedLimit)
-    scale = try store.value("scale", images: split.train.prefix(settings.attackedLimit), attack: attack) {
-      images in
-      try ScaleCurve(
-        of: network, over: try DeviceDataset(images, on: device), attack: attack, limit: images.count
-      ) { done, count in try progress("\(path): loss over the logits' scale, \(done) of \(count)") }
-    }
-    decayTerm = try Self.decayTerm(path, network)
+    self.path = path
+    metadata = measuring.metadata
+    clean = try measuring.clean()
+    heldOut = try measuring.table("validation", split.validation)
+    let count = min(settings.attackedLimit, settings.limit ?? .max)
+    attacked = try measuring.table("test-attacked", split.test.prefix(count), attack: attack)
+    let training = split.train.prefix(settings.attackedLimit)
+    attackedTraining = try measuring.table("train-attacked", training, attack: attack)
+    scale = try measuring.scale(training, attack)
+    decayTerm = try Self.decayTerm(path, measuring.network)
+  }
+
+  /// Only the clean test images' logits of a run, with the gaps' gradients.
+  public static func clean(
+    of path: String, _ split: DatasetSplit, _ settings: MeasurementSettings, on device: Device,
+    progress: @escaping (String) throws -> Void = { _ in }
+  ) throws -> LogitTable {
+    try RunUnderMeasurement(path, settings, split, device, progress).clean()
   }
 
   private static func decayTerm(_ path: String, _ network: any Network) throws -> Double? {
@@ -97,64 +86,48 @@ public struct RunMeasurement {
   }
 }
 
-/// Tables and values of a run, kept in its `analysis` folder with what they depend on.
-struct MeasurementStore {
-  /// nil if the run is a bare weights file: then nothing is kept.
-  private let folder: String?
-  private let origin: [String: String]
+/// A run's network and where its measurements are kept.
+private struct RunUnderMeasurement {
+  let path: String
+  let network: any Network
+  let metadata: [String: String]
+  private let settings: MeasurementSettings
+  private let split: DatasetSplit
+  private let device: Device
+  private let store: MeasurementStore
+  private let progress: (String) throws -> Void
 
-  init(run: String, weights: String, dataset: String) throws {
-    var isFolder: ObjCBool = false
-    _ = FileManager.default.fileExists(atPath: run, isDirectory: &isFolder)
-    folder = isFolder.boolValue ? run + "/analysis" : nil
-    if let folder { try RunFolder(folder).create() }
-    origin = ["weights_sha256": SHA256.hex(of: try InputFile.read(weights)), "dataset": dataset]
+  init(
+    _ path: String, _ settings: MeasurementSettings, _ split: DatasetSplit, _ device: Device,
+    _ progress: @escaping (String) throws -> Void
+  ) throws {
+    let file = try RunFolder.weights(of: path, last: settings.last)
+    (network, metadata) = try WeightsFile.read(file, on: device)
+    store = try MeasurementStore(run: path, weights: file, dataset: split.test.name)
+    (self.path, self.settings, self.split, self.device) = (path, settings, split, device)
+    self.progress = progress
   }
+
+  func clean() throws -> LogitTable { try table("test", split.test.prefix(settings.limit), gradients: true) }
 
   func table(
-    _ name: String, images: ImageDataset, attack: PGD?,
-    _ make: (ImageDataset, [String: String]) throws -> LogitTable
+    _ name: String, _ images: ImageDataset, attack: PGD? = nil, gradients: Bool = false
   ) throws -> LogitTable {
-    let provenance = provenance(images, attack)
-    let path = folder.map { "\($0)/\(name).safetensors" }
-    if let path, let kept = try? LogitTable(contentsOf: path), kept.provenance == provenance { return kept }
-    let table = try make(images, provenance)
-    if let path { try table.write(to: path) }
-    return table
+    try store.table(name, images: images, attack: attack) { provenance in
+      try LogitTable(
+        of: network, over: DeviceDataset(images, on: device), attack: attack ?? NoAttack() as any Attack,
+        measuresGradients: gradients, provenance: provenance
+      ) { done in try progress("\(path): \(name), \(done) of \(images.count) images") }
+    }
   }
 
-  func value<Value: Codable>(
-    _ name: String, images: ImageDataset, attack: PGD, _ make: (ImageDataset) throws -> Value
-  ) throws -> Value {
-    let provenance = provenance(images, attack)
-    let path = folder.map { "\($0)/\(name).json" }
-    if let path, let data = FileManager.default.contents(atPath: path),
-      let kept = try? JSONDecoder().decode(KeptValue<Value>.self, from: data), kept.provenance == provenance
-    {
-      return kept.value
+  func scale(_ images: ImageDataset, _ attack: PGD) throws -> ScaleCurve {
+    try store.value("scale", images: images, attack: attack) {
+      try ScaleCurve(
+        of: network, over: DeviceDataset(images, on: device), attack: attack, limit: images.count
+      ) {
+        done, count in try progress("\(path): loss over the logits' scale, \(done) of \(count)")
+      }
     }
-    let value = try make(images)
-    if let path {
-      try AtomicFile.write(
-        [UInt8](try JSONEncoder().encode(KeptValue(provenance: provenance, value: value))), to: path)
-    }
-    return value
   }
-
-  private func provenance(_ images: ImageDataset, _ attack: PGD?) -> [String: String] {
-    var provenance = origin
-    provenance[LogitTable.ProvenanceKey.imagesSHA256] = SHA256.hex(of: images.images)
-    provenance["attack"] = attack.map {
-      "pgd \($0.threat.norm.rawValue) steps \($0.steps) step-size \($0.stepSize) seed \($0.seed)"
-        + " loss \($0.loss.rawValue)" + ($0.randomStart ? " random-start" : "")
-    }
-    provenance["epsilon"] = attack.map(\.threat.epsilon.text) ?? "0"
-    return provenance
-  }
-}
-
-/// A value with what it depends on.
-private struct KeptValue<Value: Codable>: Codable {
-  let provenance: [String: String]
-  let value: Value
 }

@@ -20,14 +20,7 @@ public enum ComparisonText {
 
   /// The same as Markdown.
   public static func markdown(_ comparison: LogitComparison) -> String {
-    let parts = blocks(comparison).map { block in
-      switch block {
-      case .paragraph(let text): text
-      case .table(let table): table.caption + ":\n\n" + table.markdown
-      default: preconditionFailure("a comparison has sentences and tables only")
-      }
-    }
-    return parts.joined(separator: "\n\n") + "\n"
+    blocks(comparison).markdown
   }
 
   private static func blocks(_ group: LogitComparison.Group, _ title: String) -> [Page.Block] {

@@ -2,115 +2,132 @@ import Foundation
 import Logits
 import Statistics
 
-/// A study of logits as Markdown.
+/// A study of logits as tables and sentences.
 public enum StudyText {
-  /// Claims, effects and agreement as tables.
-  public static func markdown(_ study: LogitStudy) -> String {
+  /// Claims, effects and agreement.
+  public static func blocks(_ study: LogitStudy) -> [Page.Block] {
     let seeds = study.pairs.count
-    var parts = [
-      "\(study.sampleCount) samples, \(study.classCount) classes, \(seeds) \(seeds == 1 ? "pair" : "pairs") of networks."
+    var blocks: [Page.Block] = [
+      .paragraph(
+        "\(study.sampleCount) samples, \(study.classCount) classes, \(seeds) \(seeds == 1 ? "pair" : "pairs") of networks."
+      )
     ]
-    if seeds < 3 {
-      parts.append("With fewer than 3 seeds the figures speak about these networks, not about training.")
-    }
-    parts.append(table(claims(study)))
+    if seeds < 3 { blocks.append(.paragraph(fewSeeds)) }
+    blocks.append(.table(claims(study.claims)))
     for selection in LogitStudy.Selection.allCases {
-      guard let effects = study.effects[selection] else { continue }
-      parts.append("Differences on \(title(selection)):")
-      parts.append(table(self.effects(effects)))
+      if let effects = study.effects[selection] { blocks.append(.table(self.effects(effects, selection))) }
     }
-    parts.append("Agreement on which samples are confident:")
-    parts.append(table(agreement(study)))
-    return parts.joined(separator: "\n\n") + "\n"
+    return blocks + [.table(agreement(study))]
   }
+
+  /// The same as Markdown.
+  public static func markdown(_ study: LogitStudy) -> String { blocks(study).markdown }
+
+  static let fewSeeds =
+    "With fewer than 3 pairs the figures speak about these networks, not about training: no claim is decided."
 
   /// What a selection of samples is called.
-  public static func title(_ selection: LogitStudy.Selection) -> String {
+  static func title(_ selection: LogitStudy.Selection) -> String {
     switch selection {
     case .all: "all samples"
-    case .jointlyCorrect: "the samples that both networks classify correctly"
+    case .jointlyCorrect: "the samples that both networks of a pair classify correctly"
     case .accuracyMatched: "all samples, against standard networks of equal accuracy"
-    case .temperatureMatched: "all samples, after fitting each network's temperature"
+    case .temperatureMatched: "all samples, after dividing by each network's fitted temperature"
     }
   }
 
-  /// Rows of the claims, the header first.
-  public static func claims(_ study: LogitStudy) -> [[String]] {
-    [["Claim", "Statement", "Measured", "Value", "95 % interval", "p", "Verdict", "Why"]]
-      + study.claims.map { claim in
+  /// One row per claim.
+  static func claims(_ claims: [Claim]) -> Table {
+    Table(
+      "Claims and what the figures say",
+      columns: [
+        .text("Claim"), .text("Verdict"), .text("Measured"), .number("Value"), .number("95 % interval"),
+        .number("p"), .text("By which rule"),
+      ],
+      rows: claims.map { claim in
         [
-          claim.id, claim.statement, claim.measure, claim.value.map(number) ?? "-",
-          claim.interval.map(interval) ?? "-", claim.pValue.map(probability) ?? "-", claim.verdict.rawValue,
-          claim.reason,
+          "\(claim.id): \(claim.statement)", claim.verdict.rawValue, claim.measure, number(claim.value),
+          interval(claim.interval), probability(claim.pValue), claim.reason,
         ]
-      }
+      })
   }
 
-  /// Rows of the effects by measure, the header first.
-  public static func effects(_ effects: [Measure: Effect]) -> [[String]] {
-    [
-      [
-        "Measure", "Standard", "AT", "Difference", "95 % interval", "p (t, Holm)", "p (sign flips)",
-        "Share lower", "Cliff's delta",
-      ]
-    ]
-      + Measure.allCases.compactMap { measure in
+  /// One row per measure.
+  static func effects(_ effects: [Measure: Effect], _ selection: LogitStudy.Selection) -> Table {
+    Table(
+      "Adversarially trained minus standard, on \(title(selection))",
+      columns: [
+        .text("Measure"), .number("Standard"), .number("AT"), .number("Difference"), .number("95 % interval"),
+        .number("p (t, Holm)"), .number("p (sign flips)"), .number("Share lower"), .number("Cohen's d"),
+        .number("Cliff's delta"), .number("KS distance"), .number("Wasserstein"),
+      ],
+      rows: Measure.allCases.compactMap { measure in
         effects[measure].map { effect in
           [
             measure.title, number(effect.standardMean), number(effect.robustMean), number(effect.difference),
-            effect.bootstrapInterval.map(interval) ?? "-", effect.holmP.map(probability) ?? "-",
-            effect.differences.count > 1 ? probability(effect.signFlipP) : "-",
-            String(format: "%.1f %%", 100 * effect.shareRobustLower), number(effect.cliffsDelta),
+            interval(effect.bootstrapInterval), probability(effect.holmP),
+            probability(effect.differences.count > 1 ? effect.signFlipP : nil),
+            percentText(effect.shareRobustLower), number(effect.cohenDz), number(effect.cliffsDelta),
+            number(effect.kolmogorovSmirnov), number(effect.wasserstein),
           ]
         }
-      }
+      })
   }
 
-  /// Rows of the agreement, the header first.
-  public static func agreement(_ study: LogitStudy) -> [[String]] {
-    var rows = [
-      [
-        "Of", "Index", "Standard and AT", "Within standard", "Within AT", "Minus ceiling", "95 % interval",
-        "Chance",
-      ]
-    ]
+  /// One row per measure and index.
+  static func agreement(_ study: LogitStudy) -> Table {
+    var rows: [[String]] = []
     for measure in [Measure.confidence, .logitGap] {
       guard let agreement = study.agreement[measure] else { continue }
-      let chance = number(agreement.chance)
       for (name, index, chance) in [
-        ("rank correlation", agreement.rankCorrelation, "0"),
-        ("Jaccard, top tenth", agreement.top, chance), ("Jaccard, bottom tenth", agreement.bottom, chance),
+        ("rank correlation", agreement.rankCorrelation, 0),
+        ("Jaccard index of the top tenths", agreement.top, agreement.chance),
+        ("Jaccard index of the bottom tenths", agreement.bottom, agreement.chance),
       ] {
         rows.append([
-          measure.title, name, number(index.between), index.withinStandard.map(number) ?? "-",
-          index.withinRobust.map(number) ?? "-", index.excess.map(number) ?? "-",
-          index.excessInterval.map(interval) ?? "-", chance,
+          "\(measure.title), \(name)", number(index.between), number(index.withinStandard),
+          number(index.withinRobust), number(index.ceiling), number(index.excess),
+          interval(index.excessInterval), number(chance),
         ])
       }
     }
-    return rows
+    return Table(
+      "Agreement on which samples are high and low",
+      columns: [
+        .text("Of"), .number("Standard and AT"), .number("Within standard"), .number("Within AT"),
+        .number("Ceiling"), .number("Minus ceiling"), .number("95 % interval"), .number("By chance"),
+      ], rows: rows)
   }
 
-  /// Three or so significant digits.
-  public static func number(_ value: Double) -> String {
+  /// Three or so significant digits; a dash for nothing.
+  static func number(_ value: Double?) -> String {
+    guard let value else { return "–" }
     let size = abs(value)
-    if value == 0 { return "0" }
+    if size == 0 { return "0" }
     return String(format: size >= 100 ? "%.0f" : size >= 10 ? "%.1f" : size >= 0.01 ? "%.3f" : "%.2e", value)
   }
 
   /// Such as `-2.10 to -1.90`.
-  public static func interval(_ interval: Interval) -> String {
-    "\(number(interval.lower)) to \(number(interval.upper))"
+  static func interval(_ interval: Interval?) -> String {
+    interval.map { "\(number($0.lower)) to \(number($0.upper))" } ?? "–"
   }
 
   /// A p-value, small ones in exponent form.
-  public static func probability(_ p: Double) -> String {
-    p < 1e-300 ? "< 1e-300" : String(format: p < 0.001 ? "%.1e" : "%.3f", p)
+  static func probability(_ p: Double?) -> String {
+    guard let p else { return "–" }
+    return p < 1e-300 ? "< 1e-300" : String(format: p < 0.001 ? "%.1e" : "%.3f", p)
   }
+}
 
-  private static func table(_ rows: [[String]]) -> String {
-    func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
-    let rule = "|" + String(repeating: "---|", count: rows[0].count)
-    return ([line(rows[0]), rule] + rows.dropFirst().map(line)).joined(separator: "\n")
+extension [Page.Block] {
+  /// Sentences and tables as Markdown; other blocks are left out.
+  var markdown: String {
+    compactMap { block in
+      switch block {
+      case .paragraph(let text): text
+      case .table(let table): table.caption + ":\n\n" + table.markdown
+      default: nil
+      }
+    }.joined(separator: "\n\n") + "\n"
   }
 }

@@ -30,7 +30,8 @@ struct Temper: ParsableCommand {
     version: version,
     subcommands: [
       DevicesCommand.self, TrainCommand.self, EvaluateCommand.self, AttackCommand.self, LogitsCommand.self,
-      AnalyzeCommand.self, DistillCommand.self, DemoCommand.self, VerifyCommand.self, BenchCommand.self,
+      AnalyzeCommand.self, ReportCommand.self, DistillCommand.self, DemoCommand.self, VerifyCommand.self,
+      BenchCommand.self,
       TheoryCommand.self,
     ])
 

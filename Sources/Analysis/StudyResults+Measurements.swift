@@ -1,0 +1,36 @@
+import Datasets
+import Logits
+
+extension StudyResults {
+  /// Compares measured runs.
+  /// - Parameters:
+  ///   - standard: one run per seed.
+  ///   - robust: one run per seed, in the same order.
+  ///   - matched: standard runs of the robust ones' accuracy, or none.
+  ///   - doses: networks of other radii, or none.
+  ///   - images: the test images that were measured.
+  ///   - robustEpsilon: the radius that each robust run was trained at.
+  public init(
+    measurements standard: [RunMeasurement], _ robust: [RunMeasurement], matched: [RunMeasurement] = [],
+    doses: [DoseResponse.Dose] = [], images: ImageDataset, robustEpsilon: [Double], settings: [String: String]
+  ) throws {
+    let clean = try LogitStudy(
+      standard: standard.map(\.clean), robust: robust.map(\.clean), matched: matched.map(\.clean),
+      heldOut: (standard + robust).map(\.heldOut),
+      features: ["brightness": images.brightness, "edge energy": images.edgeEnergy])
+    let attacked = try LogitStudy(
+      standard: standard.map(\.attacked), robust: robust.map(\.attacked), matched: matched.map(\.attacked))
+    func check(_ run: RunMeasurement) -> TheoryCheck {
+      TheoryCheck(
+        name: run.path, attacked: run.attackedTraining, clean: run.clean, decayTerm: run.decayTerm,
+        scale: run.scale)
+    }
+    let own =
+      standard.map { DoseResponse.Dose(name: $0.path, epsilon: 0, table: $0.clean) }
+      + zip(robust, robustEpsilon).map { DoseResponse.Dose(name: $0.path, epsilon: $1, table: $0.clean) }
+    self.init(
+      standardNames: standard.map(\.path), robustNames: robust.map(\.path), clean: clean, attacked: attacked,
+      standardTheory: standard.map(check), robustTheory: robust.map(check),
+      dose: doses.isEmpty ? nil : DoseResponse(own + doses), settings: settings)
+  }
+}

@@ -1,0 +1,193 @@
+import Foundation
+import Logits
+import Statistics
+
+extension StudyReport {
+  var samples: Page.Section {
+    var blocks: [Page.Block] = [.table(StudyText.agreement(study))]
+    let (x, y) = (standard[0].logitGap, robust[0].logitGap)
+    blocks.append(
+      .plot(
+        .pairs(
+          "Logit gaps of the first pair",
+          message: "Each cell counts test images; below the diagonal the gap is smaller with AT.",
+          x: Plot.Axis("logit gap, standard"), y: Plot.Axis("logit gap, AT"), xs: x, ys: y)))
+    return Page.Section(
+      "Which samples", blocks, sections: [composition, features].compactMap { $0 } + galleries)
+  }
+
+  private var composition: Page.Section? {
+    guard let composition = study.shift.composition, study.classCount <= 100 else { return nil }
+    var sentence =
+      "Ranks of confidence, in means over seeds. The tenths with the largest differences both ways."
+    if let test = composition.test {
+      sentence +=
+        " Chi-squared \(StudyText.number(test.statistic)), p \(StudyText.probability(test.pValue)) that both have the"
+        + " same classes."
+    }
+    return Page.Section(
+      "Classes",
+      [
+        .paragraph(sentence),
+        .table(
+          Table(
+            "Samples by true class",
+            columns: [
+              .text("Class"), .number("AT more confident"), .number("Standard more confident"),
+              .number("All"),
+            ],
+            rows: classNames.indices.map {
+              [
+                classNames[$0], "\(composition.robustHigher[$0])", "\(composition.standardHigher[$0])",
+                "\(composition.all[$0])",
+              ]
+            })),
+      ])
+  }
+
+  private var features: Page.Section? {
+    guard !study.shift.features.isEmpty else { return nil }
+    return Page.Section(
+      "Images",
+      [
+        .table(
+          Table(
+            "Mean features of the images of the two tenths",
+            columns: [
+              .text("Feature"), .number("AT more confident"), .number("Standard more confident"),
+              .number("All"), .number("KS distance"), .number("p (Holm)"),
+            ],
+            rows: study.shift.features.sorted { $0.key < $1.key }.map { name, contrast in
+              [
+                name, StudyText.number(contrast.robustHigher), StudyText.number(contrast.standardHigher),
+                StudyText.number(contrast.all), StudyText.number(contrast.test.statistic),
+                StudyText.probability(contrast.test.pValue),
+              ]
+            }))
+      ])
+  }
+
+  private var galleries: [Page.Section] {
+    guard let images else { return [] }
+    func section(_ title: String, _ samples: [ConfidenceShift.Sample]) -> Page.Section {
+      Page.Section(
+        title,
+        [
+          .paragraph(
+            "The largest differences of the rank of confidence; the share of images with a lower confidence is named."
+              + " Probabilities are means over the seeds."),
+          .gallery(Gallery(title, cards: samples.map { card($0, images) })),
+        ])
+    }
+    return [
+      section("AT is more confident", study.shift.robustHigher),
+      section("Standard networks are more confident", study.shift.standardHigher),
+    ]
+  }
+
+  private func card(_ sample: ConfidenceShift.Sample, _ images: Images) -> Gallery.Card {
+    func prediction(_ model: String, _ rank: Double, _ top: [ConfidenceShift.ClassProbability])
+      -> Gallery.Prediction
+    {
+      Gallery.Prediction(
+        "\(model), rank \(Int((rank * 100).rounded())) %",
+        top.map { (name: classNames[$0.index], probability: min(1, max(0, $0.probability))) })
+    }
+    return Gallery.Card(
+      image: images.png(sample.row), title: "sample \(sample.sampleID)",
+      label: sample.label.map { classNames[Int($0)] } ?? "unknown",
+      predictions: [
+        prediction("standard", sample.standardRank, sample.standardTop),
+        prediction("AT", sample.robustRank, sample.robustTop),
+      ])
+  }
+
+  var orderings: Page.Section? {
+    guard let orderings = study.orderings else { return nil }
+    let rows: [[String]] = [
+      [
+        "Kendall's tau of the other classes' logits, standard and AT", StudyText.number(orderings.tauBetween),
+      ],
+      ["… two standard networks", StudyText.number(orderings.tauWithinStandard)],
+      ["… two AT networks", StudyText.number(orderings.tauWithinRobust)],
+      [
+        "Entropy of the next three classes given the first (nats), standard",
+        StudyText.number(orderings.standard.topThreeEntropy),
+      ],
+      ["… AT", StudyText.number(orderings.robust.topThreeEntropy)],
+      ["… at most", StudyText.number(orderings.standard.topThreeEntropyLimit)],
+      [
+        "Share of samples with their class's most frequent next three, standard",
+        percentText(orderings.standard.mostFrequentShare),
+      ],
+      ["… AT", percentText(orderings.robust.mostFrequentShare)],
+    ]
+    let table = Table(
+      "Orders of the classes below the predicted one", columns: [.text("What"), .number("Value")], rows: rows)
+    let kinds = [("standard networks", orderings.standard), ("AT", orderings.robust)]
+    let ranks = kinds.compactMap { name, kind in
+      kind.meanRanks.map {
+        heatMap(
+          "Mean ranks, \(name)",
+          "Rank 1 is the next class after the predicted one, in means over samples and seeds.",
+          "predicted class", Plot.Axis("mean rank"), $0)
+      }
+    }
+    let probabilities = kinds.compactMap { name, kind in
+      kind.meanProbabilities.map {
+        heatMap(
+          "Mean probabilities, \(name)", "Off the diagonal: which classes are held to be which.",
+          "true class",
+          Plot.Axis("mean probability", range: 0...1), $0)
+      }
+    }
+    return Page.Section("Orders of the other classes", [.table(table)] + ranks + probabilities)
+  }
+
+  private func heatMap(
+    _ title: String, _ message: String, _ rows: String, _ value: Plot.Axis, _ matrix: [[Double]]
+  ) -> Page.Block {
+    .plot(
+      .matrix(
+        title, message: message, x: Plot.Axis("other class"), y: Plot.Axis(rows), value: value,
+        labels: classNames,
+        values: matrix.flatMap { $0 }))
+  }
+
+  var calibration: Page.Section? {
+    guard !study.standardCalibration.isEmpty, !study.robustCalibration.isEmpty else { return nil }
+    func bins(_ name: String, _ calibration: Calibration) -> Plot.Reliability {
+      Plot.Reliability(
+        name,
+        calibration.bins.map { .init(confidence: $0.confidence, accuracy: $0.accuracy, count: $0.count) })
+    }
+    let names = results.standardNames + results.robustNames
+    let rows = zip(names, study.standardCalibration + study.robustCalibration).map { name, calibration in
+      [
+        name, percentText(calibration.adaptiveError), percentText(calibration.equalWidthError),
+        StudyText.number(calibration.temperature),
+      ]
+    }
+    return Page.Section(
+      "Calibration",
+      [
+        .plot(
+          .reliability(
+            "Accuracy over confidence, first pair",
+            message: "On the diagonal, confidence is accuracy; below it, the network is overconfident.",
+            series: [
+              bins("standard", study.standardCalibration[0]), bins("AT", study.robustCalibration[0]),
+            ])),
+        .table(
+          Table(
+            "Expected calibration errors and fitted temperatures",
+            columns: [
+              .text("Network"), .number("ECE, equal counts"), .number("ECE, equal widths"),
+              .number("Temperature"),
+            ], rows: rows)),
+        .paragraph(
+          "15 bins. A temperature below 1 means that the network is less confident than it is accurate. Temperatures are"
+            + " fitted on validation images where runs were given."),
+      ])
+  }
+}

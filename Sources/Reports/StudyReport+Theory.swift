@@ -1,0 +1,184 @@
+import Foundation
+import Logits
+import Statistics
+
+extension StudyReport {
+  var theory: Page.Section? {
+    let checks =
+      zip(results.standardTheory.map { ($0, "standard") } + results.robustTheory.map { ($0, "AT") }, 0...)
+      .map(\.0)
+    guard !checks.isEmpty else { return nil }
+    let table = Table(
+      "Attacked training images, and the scale of the logits with the smallest adversarial loss",
+      columns: [
+        .text("Network"), .text("Kind"), .number("Loss"), .number("Entropy"), .number("Loss - entropy"),
+        .number("Predicted by decay"), .number("Clean loss - entropy"), .number("s*"), .number("Loss at s*"),
+      ],
+      rows: checks.map { check, kind in
+        [
+          check.name, kind, StudyText.number(check.adversarialLoss),
+          StudyText.number(check.adversarialEntropy),
+          StudyText.number(check.excess), kind == "AT" ? StudyText.number(check.decayTerm) : "–",
+          StudyText.number(check.cleanExcess), StudyText.number(check.scale.best),
+          StudyText.number(check.scale.points.map(\.loss).min()),
+        ]
+      })
+    func line(_ name: String, _ check: TheoryCheck?) -> Plot.Line? {
+      check.map { Plot.Line(name, $0.scale.points.map { .init($0.scale, $0.loss) }) }
+    }
+    let curves = [
+      line("standard", results.standardTheory.first), line("AT", results.robustTheory.first),
+    ].compactMap { $0 }
+    let limit = StudyText.number(checks[0].0.scale.lossAtZero)
+    return Page.Section(
+      "Theory on these networks",
+      [
+        .paragraph(
+          "The adversarial loss is convex in the scale s of the logits and is log K = \(limit) at s = 0. Where it is above"
+            + " that at s = 1, the best s is below 1: smaller logits, a smaller gap, the same accuracy. Where training has"
+            + " made the loss stationary in s, the mean loss is the mean entropy, less what weight decay takes. Each point"
+            + " of a curve is attacked anew."),
+        .plot(
+          .lines(
+            "Adversarial loss over the scale of the logits, first pair",
+            message: "The smallest loss is at a small s for the standard network and near 1 with AT.",
+            x: Plot.Axis("scale s", isLogarithmic: true),
+            y: Plot.Axis("adversarial loss", unit: "nats", isLogarithmic: true),
+            series: curves)),
+        .table(table),
+      ])
+  }
+
+  var dose: Page.Section? {
+    guard let dose = results.dose else { return nil }
+    let radii = Dictionary(grouping: dose.doses, by: \.epsilon).sorted { $0.key < $1.key }
+    func line(_ name: String, _ value: @escaping (DoseResponse.Dose) -> Double) -> Plot.Line {
+      Plot.Line(
+        name,
+        radii.map { epsilon, doses in
+          let values = doses.map(value)
+          return .init(
+            epsilon, values.reduce(0, +) / Double(values.count), interval: values.min()!...values.max()!)
+        })
+    }
+    return Page.Section(
+      "Over the radius of training",
+      [
+        .plot(
+          .lines(
+            "Logits over the radius of adversarial training",
+            message:
+              "Means over networks; the bars reach from the lowest to the highest network. Radius 0 is standard training.",
+            x: Plot.Axis("radius", unit: "pixel units"), y: Plot.Axis("mean over test images"),
+            series: [line("logit gap") { $0.logitGap }, line("max logit minus mean") { $0.centredMax }])),
+        .table(
+          Table(
+            "Networks by radius",
+            columns: [.text("Network"), .number("Radius"), .number("Logit gap"), .number("Max minus mean")],
+            rows: dose.doses.map {
+              [
+                $0.name, StudyText.number($0.epsilon), StudyText.number($0.logitGap),
+                StudyText.number($0.centredMax),
+              ]
+            })),
+      ])
+  }
+
+  var networks: Page.Section {
+    func accuracy(_ study: LogitStudy?, _ pair: Int, _ isStandard: Bool) -> String {
+      guard let study else { return "–" }
+      let all = study.pairs[pair].all
+      return (isStandard ? all.standardAccuracy : all.robustAccuracy).map(percentText) ?? "–"
+    }
+    let kinds = [(results.standardNames, true), (results.robustNames, false)]
+    return Page.Section(
+      "Networks",
+      [
+        .paragraph(
+          "The accuracy under attack is an upper bound of the robust accuracy: one attack, without a check for masked"
+            + " gradients."),
+        .table(
+          Table(
+            "Accuracy",
+            columns: [.text("Network"), .text("Kind"), .number("Clean"), .number("Under attack")],
+            rows: kinds.flatMap { names, isStandard in
+              names.enumerated().map { pair, name in
+                [
+                  name, isStandard ? "standard" : "AT", accuracy(study, pair, isStandard),
+                  accuracy(results.attacked, pair, isStandard),
+                ]
+              }
+            })),
+      ])
+  }
+
+  var methods: Page.Section {
+    let rows = results.settings.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
+    var blocks: [Page.Block] = [
+      .list([
+        "Pixels are in [0, 1]. Logits are the network's outputs before softmax; the max logit depends on a constant that"
+          + " may be added to all logits, the gap and the max minus the mean do not.",
+        "Differences are AT minus standard, of two networks with the same initial weights, order of images and schedule."
+          + " The seed is the unit of replication; intervals are percentiles of 10,000 bootstrap resamples of seeds and,"
+          + " within them, samples.",
+        "p (t) is the paired t test over seeds, corrected by Holm for all measures of a table; p (sign flips) is exact and"
+          + " cannot be below 2 to the power of 1 minus the number of seeds.",
+        "The ceiling of agreement is the geometric mean of the agreement of networks of one kind that differ in their"
+          + " seed. Two kinds that rank samples alike up to the noise of seeds reach it.",
+        "Cohen's d is the mean of the samples' differences over their standard deviation; Cliff's delta, the"
+          + " Kolmogorov-Smirnov and the Wasserstein distance compare the two distributions.",
+      ])
+    ]
+    if !rows.isEmpty {
+      blocks.append(.table(Table("Settings", columns: [.text("Setting"), .text("Value")], rows: rows)))
+    }
+    if !commands.isEmpty { blocks.append(.code(commands.joined(separator: "\n"))) }
+    return Page.Section("Methods", blocks)
+  }
+
+  var data: Page.Section {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    let json = (try? encoder.encode(results)).map { [UInt8]($0) } ?? []
+    return Page.Section(
+      "Data",
+      [
+        .downloads([
+          Download("study.json", type: "application/json", bytes: json),
+          Download("effects.csv", type: "text/csv", bytes: Array(effectsCSV.utf8)),
+          Download("claims.csv", type: "text/csv", bytes: Array(claimsCSV.utf8)),
+        ])
+      ])
+  }
+
+  private var effectsCSV: String {
+    let head =
+      "selection,measure,standard_mean,robust_mean,difference,lower,upper,holm_p,sign_flip_p,share_robust_lower,cohen_dz,"
+      + "cliffs_delta\n"
+    let rows = LogitStudy.Selection.allCases.flatMap { selection in
+      Measure.allCases.compactMap { measure in
+        study.effects[selection]?[measure].map { effect in
+          let numbers: [Double?] = [
+            effect.standardMean, effect.robustMean, effect.difference, effect.bootstrapInterval?.lower,
+            effect.bootstrapInterval?.upper, effect.holmP, effect.signFlipP, effect.shareRobustLower,
+            effect.cohenDz, effect.cliffsDelta,
+          ]
+          return ([selection.rawValue, measure.rawValue] + numbers.map { $0.map { "\($0)" } ?? "" })
+            .joined(separator: ",")
+        }
+      }
+    }
+    return head + rows.joined(separator: "\n") + "\n"
+  }
+
+  private var claimsCSV: String {
+    let rows = results.claims.map { claim in
+      [
+        claim.id, claim.verdict.rawValue, claim.value.map { "\($0)" } ?? "",
+        claim.interval.map { "\($0.lower)" } ?? "", claim.interval.map { "\($0.upper)" } ?? "",
+        claim.pValue.map { "\($0)" } ?? "", "\"\(claim.statement)\"",
+      ].joined(separator: ",")
+    }
+    return "claim,verdict,value,lower,upper,p,statement\n" + rows.joined(separator: "\n") + "\n"
+  }
+}
