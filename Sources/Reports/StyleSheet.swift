@@ -47,7 +47,7 @@ enum StyleSheet {
     pre { background: var(--panel); border-radius: .4rem; padding: .8rem 1rem; font-size: .875rem; line-height: 1.45; }
     code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9375rem; }
-    caption { text-align: left; color: var(--muted); padding: 0 0 .4rem; }
+    caption { text-align: left; color: var(--muted); padding: 0 0 .4rem; max-width: min(70ch, 100vw - 2rem); }
     th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--grid); text-align: left; vertical-align: top; }
     thead th { border-bottom: 2px solid var(--line); vertical-align: bottom; }
     tbody th { font-weight: inherit; }

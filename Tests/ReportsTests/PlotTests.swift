@@ -135,6 +135,16 @@ struct PlotTests {
     #expect(try binned(plot) == [900, 3, 0])
   }
 
+  @Test func tablesOfLongCurvesAreShort() throws {
+    let points = (0..<1_000).map { Plot.Line.Point(Double($0), 1) }
+    let plot = Plot.lines(
+      "t", message: "m", x: Plot.Axis("x"), y: Plot.Axis("y"), series: [Plot.Line("a", points)])
+    let outline = try Outline(
+      Page("p", summary: [], sections: [.init("s", [.plot(plot)])]).html(gnuplot: nil))
+    #expect(outline.count("tr") == 51)
+    #expect(outline.text("caption") == ["t, one of 10 points that are drawn"])
+  }
+
   @Test func outliersAreCountedInARemark() throws {
     let plot = Plot.histogram(
       "t", message: "m", x: Plot.Axis("x", range: 0...1), series: [Plot.Samples("a", [0, 0.2, 1, 1.5, -7])])

@@ -43,8 +43,8 @@ extension Plot {
 private struct LinesPlot: PlotContent {
   let x, y: Plot.Axis
   let series: [Plot.Line]
-  /// Every how many points one is kept, at most 500 a curve.
-  let stride: Int
+  /// Of how many points one is kept, so that a curve has at most 500.
+  let thinning: Int
 
   init(_ x: Plot.Axis, _ y: Plot.Axis, _ series: [Plot.Line]) {
     checkSeries(series.map(\.name))
@@ -56,14 +56,14 @@ private struct LinesPlot: PlotContent {
     let step = max(1, (longest + 499) / 500)
     self.x = x
     self.y = y
-    stride = step
+    thinning = step
     self.series = series.map { line in
       Plot.Line(line.name, line.points.enumerated().filter { $0.offset % step == 0 }.map(\.element))
     }
   }
 
   var isEmpty: Bool { series.allSatisfy(\.points.isEmpty) }
-  var remark: String? { stride == 1 ? nil : "One of \(stride) points is shown." }
+  var remark: String? { thinning == 1 ? nil : "One of \(thinning) points is shown." }
 
   var legend: Legend? {
     Legend(
@@ -116,14 +116,17 @@ private struct LinesPlot: PlotContent {
 
   func table(title: String) -> Table {
     let hasIntervals = series.contains { $0.points.contains { $0.interval != nil } }
+    let longest = series.map(\.points.count).max() ?? 0
+    let step = max(1, (longest + 49) / 50)
     let rows = series.flatMap { line in
-      line.points.map { point in
+      stride(from: 0, to: line.points.count, by: step).map { place in
+        let point = line.points[place]
         let ends = [point.interval?.lowerBound, point.interval?.upperBound].map { $0.map(shortText) ?? "" }
         return [line.name, shortText(point.x), shortText(point.y)] + (hasIntervals ? ends : [])
       } + (line.points.isEmpty ? [[line.name, "no data", ""] + (hasIntervals ? ["", ""] : [])] : [])
     }
     return Table(
-      title,
+      title + (step == 1 ? "" : ", one of \(step) points that are drawn"),
       columns: [.text("Series"), .number(x.text), .number(y.text)]
         + (hasIntervals ? [.number("interval from"), .number("to")] : []), rows: rows)
   }

@@ -37,6 +37,6 @@ struct DemoCommand: ParsableCommand {
     let results = try demo.run()
     Console.result(results.markdown)
     Console.note(
-      "\(folder)/index.html and \(folder)/README.md hold this table, the picture and every setting.")
+      "\(folder)/index.html and \(folder)/README.md hold this table, the plots and every setting.")
   }
 }
