@@ -100,6 +100,7 @@ let package = Package(
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "TestSupport"]),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "TestSupport"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "CZlib", "TestSupport"]),
-    .testTarget(name: "CommandTests", dependencies: ["TestSupport", "FileFormats", "Devices", "temper"]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["TestSupport", "FileFormats", "Devices", "Reports", "temper"]),
   ] + wideKernels
 )

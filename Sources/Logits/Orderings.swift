@@ -93,16 +93,17 @@ extension Orderings.Kind {
 
   /// How concentrated the next three classes are, given the predicted one.
   private static func topThree(_ table: LogitTable) -> (entropy: Double, share: Double) {
-    var counts: [Int: [[Int]: Int]] = [:]
+    var counts = [[[Int]: Int]](repeating: [:], count: table.classCount)
     for row in 0..<table.sampleCount {
       let values = table.row(row)
       let order = largest(4, of: Array(values))
-      counts[order[0], default: [:]][Array(order[1...]), default: 0] += 1
+      counts[order[0]][Array(order[1...]), default: 0] += 1
     }
     var (entropy, frequent) = (0.0, 0)
-    for orders in counts.values {
+    for orders in counts where !orders.isEmpty {
       let total = Double(orders.values.reduce(0, +))
-      for count in orders.values { entropy -= Double(count) * log(Double(count) / total) }
+      // Sorted, because a dictionary's order and with it the sum's rounding differ from run to run.
+      for count in orders.values.sorted() { entropy -= Double(count) * log(Double(count) / total) }
       frequent += orders.values.max()!
     }
     return (entropy / Double(table.sampleCount), Double(frequent) / Double(table.sampleCount))

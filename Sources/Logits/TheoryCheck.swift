@@ -60,7 +60,7 @@ extension Claim {
     return Claim(
       id: "C1d", statement: "On attacked training images the mean cross-entropy of AT is its mean entropy",
       measure: "cross-entropy minus entropy, minus what weight decay predicts", value: mean(gaps),
-      interval: interval, pValue: nil, verdict: holds ? .consistent : .undecided,
+      interval: interval, pValue: nil, verdict: holds && gaps.count >= 3 ? .consistent : .undecided,
       reason:
         "the prediction is exact at a stationary point only, for the attack that trained; interval holds 0: "
         + (holds ? "yes" : "no"))

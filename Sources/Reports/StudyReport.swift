@@ -100,8 +100,8 @@ public struct StudyReport: Sendable {
       "Claims",
       [
         .paragraph(
-          "\(counts[.consistent] ?? 0) claims are consistent with the figures, \(counts[.inconsistent] ?? 0) inconsistent,"
-            + " \(counts[.undecided] ?? 0) undecided. The statements are those of the abstract of Seguin et al., arXiv"
+          "Consistent with the figures: \(counts[.consistent] ?? 0). Inconsistent: \(counts[.inconsistent] ?? 0). Undecided:"
+            + " \(counts[.undecided] ?? 0). The statements are those of the abstract of Seguin et al., arXiv"
             + " 2108.12001, in other words, and consequences that theory draws; the rules were fixed before measuring."
         ),
         .table(StudyText.claims(results.claims)),

@@ -118,16 +118,3 @@ public enum StudyText {
     return p < 1e-300 ? "< 1e-300" : String(format: p < 0.001 ? "%.1e" : "%.3f", p)
   }
 }
-
-extension [Page.Block] {
-  /// Sentences and tables as Markdown; other blocks are left out.
-  var markdown: String {
-    compactMap { block in
-      switch block {
-      case .paragraph(let text): text
-      case .table(let table): table.caption + ":\n\n" + table.markdown
-      default: nil
-      }
-    }.joined(separator: "\n\n") + "\n"
-  }
-}

@@ -1,6 +1,7 @@
 import FileFormats
 import Foundation
 import Reports
+import TestSupport
 import Testing
 
 #if canImport(FoundationXML)

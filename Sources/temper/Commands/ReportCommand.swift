@@ -14,10 +14,10 @@ import Training
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
-    abstract: "Write a page about the logits of standard and adversarially trained runs.",
+    abstract: "Write a report about the logits of standard and adversarially trained runs.",
     discussion: """
       Measures every run on clean and attacked images, compares the two kinds over the seeds, checks what theory says, and
-      writes one self-contained HTML page with tables, plots (by gnuplot) and galleries. What was measured is kept in each
+      writes one self-contained HTML page with tables, plots (by gnuplot) and galleries, or its texts and tables as Markdown. What was measured is kept in each
       run's folder `analysis`, so that a stopped report goes on.
 
       EXAMPLES
@@ -51,13 +51,15 @@ struct ReportCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Images that are attacked, of the test and of the training images.")
   var attackedLimit = 1000
   @Option(help: ArgumentHelp("Folder of the data set's files.", valueName: "folder")) var dataDir: String?
-  @Option(help: ArgumentHelp("The page, .html.", valueName: "file")) var out: String
+  @Option(help: ArgumentHelp("The report, .html or .md.", valueName: "file")) var out: String
   @Flag(help: "Print the figures as JSON.") var json = false
   @Flag(help: "Use the last epoch's weights instead of the best.") var last = false
   @OptionGroup var devices: DeviceOptions
 
   func validate() throws {
-    guard out.hasSuffix(".html") else { throw ValidationError("--out \(out) does not end in .html.") }
+    guard out.hasSuffix(".html") || out.hasSuffix(".md") else {
+      throw ValidationError("--out \(out) ends neither in .html nor in .md.")
+    }
     if let limit, limit < 1 { throw ValidationError("--limit is \(limit); give at least 1.") }
     if attackedLimit < 1 { throw ValidationError("--attacked-limit is \(attackedLimit); give at least 1.") }
     if steps < 1 { throw ValidationError("--steps is \(steps); give at least 1.") }
@@ -100,8 +102,9 @@ struct ReportCommand: ParsableCommand {
         ? .init(height: images.height, width: images.width, channels: images.channels, bytes: images.images)
         : nil,
       classNames: images.classNames, commands: [CommandLine.arguments.map(quoted).joined(separator: " ")])
-    try AtomicFile.write(report.page.html(), to: out)
-    if Gnuplot.installed == nil {
+    let page = report.page
+    try AtomicFile.write(out.hasSuffix(".md") ? page.markdown : page.html(), to: out)
+    if out.hasSuffix(".html"), Gnuplot.installed == nil {
       Console.note("note: gnuplot is missing; the page comes without plots (apt-get install gnuplot-nox).")
     }
     Console.note(out)

@@ -6,18 +6,18 @@ import Testing
 #endif
 
 /// The elements of a well-formed document, in the order of their start.
-final class Outline: NSObject, XMLParserDelegate {
-  struct Element {
-    let name: String
-    let attributes: [String: String]
-    var text = ""
+package final class Outline: NSObject, XMLParserDelegate {
+  package struct Element {
+    package let name: String
+    package let attributes: [String: String]
+    package internal(set) var text = ""
   }
 
-  private(set) var elements: [Element] = []
+  package private(set) var elements: [Element] = []
   private var open: [Int] = []
 
   /// Parses `document`; an error of form fails the test.
-  init(_ document: String) throws {
+  package init(_ document: String) throws {
     super.init()
     let parser = XMLParser(data: Data(document.utf8))
     parser.delegate = self
@@ -25,11 +25,11 @@ final class Outline: NSObject, XMLParserDelegate {
     try #require(isWellFormed, "line \(parser.lineNumber): \(parser.parserError.map { "\($0)" } ?? "")")
   }
 
-  func count(_ name: String) -> Int { elements.count { $0.name == name } }
-  func values(_ attribute: String) -> [String] { elements.compactMap { $0.attributes[attribute] } }
-  func text(_ name: String) -> [String] { elements.filter { $0.name == name }.map(\.text) }
+  package func count(_ name: String) -> Int { elements.count { $0.name == name } }
+  package func values(_ attribute: String) -> [String] { elements.compactMap { $0.attributes[attribute] } }
+  package func text(_ name: String) -> [String] { elements.filter { $0.name == name }.map(\.text) }
 
-  func parser(
+  package func parser(
     _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
     attributes: [String: String]
   ) {
@@ -37,11 +37,11 @@ final class Outline: NSObject, XMLParserDelegate {
     elements.append(Element(name: name, attributes: attributes))
   }
 
-  func parser(_ parser: XMLParser, foundCharacters string: String) {
+  package func parser(_ parser: XMLParser, foundCharacters string: String) {
     for index in open { elements[index].text += string }
   }
 
-  func parser(
+  package func parser(
     _ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?
   ) {
     open.removeLast()

@@ -1,0 +1,76 @@
+import FileFormats
+import Foundation
+import Reports
+import TestSupport
+import Testing
+
+/// `temper report` from training to the page.
+@Suite(.enabled(if: !isUnderOclgrind, "of the CPU only")) struct ReportTests {
+  /// Three pairs of runs and one of another radius, on synthetic images.
+  private func withRuns(_ body: (_ folder: String, _ arguments: [String]) throws -> Void) throws {
+    try withTemporaryFolder { folder in
+      try writeDataset(to: folder)
+      var (standard, robust): ([String], [String]) = ([], [])
+      func train(_ name: String, _ more: [String]) throws -> String {
+        #expect(try temper(training(folder, "\(folder)/\(name)", more)).code == 0)
+        return "\(folder)/\(name)"
+      }
+      for seed in 0..<3 {
+        standard.append(try train("standard-\(seed)", ["--seed", "\(seed)"]))
+        robust.append(
+          try train(
+            "robust-\(seed)", ["--seed", "\(seed)", "--method", "pgd", "--steps", "2", "--epsilon", "0.1"]))
+      }
+      let dose = try train("dose", ["--method", "pgd", "--steps", "2", "--epsilon", "0.05"])
+      try body(
+        folder,
+        ["report", "--standard"] + standard + ["--robust"] + robust
+          + [
+            "--dose", dose, "--data-dir", folder, "--device", "cpu", "--attacked-limit", "20", "--steps", "2",
+          ])
+    }
+  }
+
+  @Test func thePageHoldsEverythingAndFetchesNothing() throws {
+    try withRuns { folder, arguments in
+      let out = folder + "/report.html"
+      let outcome = try temper(arguments + ["--out", out, "--json"])
+      #expect(outcome.code == 0, "\(outcome.messages)")
+      let claims = try #require(outcome.json()["claims"] as? [[String: Any]])
+      let ids = ["C1a", "C1b", "C1c", "C1d", "C1e", "C1f", "C1g", "C2a", "C2b", "C2c"]
+      #expect(claims.compactMap { $0["id"] as? String } == ids)
+      let page = try Outline(String(decoding: try InputFile.read(out), as: UTF8.self))
+      let galleries = page.elements.filter { $0.attributes["class"] == "gallery" }
+      let cards = page.elements.filter { $0.attributes["class"] == "card" }
+      #expect(galleries.count == 2 && cards.count == 48)
+      #expect(page.elements.filter { $0.name == "img" }.allSatisfy { $0.attributes["alt"]?.isEmpty == false })
+      #expect(page.count("figure") == 13)
+      if Gnuplot.installed != nil { #expect(page.count("svg") == 13) }
+      let addresses = page.elements.flatMap { element in
+        ["src", "href", "xlink:href"].compactMap { element.attributes[$0] }
+      }
+      #expect(addresses.count > 60 && addresses.allSatisfy { $0.hasPrefix("data:") || $0.hasPrefix("#") })
+      #expect(page.count("script") == 0)
+      let downloads = page.elements.compactMap { $0.attributes["download"] }
+      #expect(downloads == ["study.json", "effects.csv", "claims.csv"])
+      // Kept measurements give the same figures at once.
+      let again = try temper(arguments + ["--out", folder + "/report.md", "--json"])
+      #expect(again.output == outcome.output)
+      let markdown = String(decoding: try InputFile.read(folder + "/report.md"), as: UTF8.self)
+      #expect(markdown.contains("| C1b: AT shrinks the logit gap |"))
+      #expect(try files(folder + "/robust-1/analysis").count == 5)
+    }
+  }
+
+  @Test func wrongInputIsRefused() throws {
+    try withTemporaryFolder { folder in
+      let report = ["report", "--standard", "a", "--robust", "b", "--out", folder + "/r.html"]
+      try expectFailure(64, ["--robust", "2"], report + ["--robust", "c"])
+      try expectFailure(64, [".html"], ["report", "--standard", "a", "--robust", "b", "--out", "r.pdf"])
+      try expectFailure(64, ["--limit"], report + ["--limit", "0"])
+      try expectFailure(64, ["--steps"], report + ["--steps", "0"])
+      try expectFailure(66, ["a/config.yaml"], report + ["--device", "cpu"])
+      #expect(try files(folder).isEmpty)
+    }
+  }
+}
