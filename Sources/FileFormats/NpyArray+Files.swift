@@ -13,11 +13,17 @@ extension NpyArray {
   ///
   /// - Throws: ``TemperError`` of kind `badData` if the content is wrong.
   public init(bytes: [UInt8], file: String? = nil) throws {
+    let (header, start) = try Self.header(bytes[...], file: file)
+    try self.init(header, data: bytes[start...], file: file)
+  }
+
+  /// The header at the start of a file's bytes, and where the data begins.
+  static func header(_ bytes: ArraySlice<UInt8>, file: String?) throws -> (header: NpyHeader, start: Int) {
     func fault(_ message: String, _ remedy: String? = nil) -> TemperError {
       TemperError(.badData, file: file, message, remedy: remedy)
     }
     guard bytes.starts(with: Self.magic), bytes.count >= 10 else {
-      if let (name, remedy) = ForeignFormat.recognise(bytes), !bytes.starts(with: Self.magic) {
+      if let (name, remedy) = ForeignFormat.recognise(Array(bytes)), !bytes.starts(with: Self.magic) {
         throw fault("is \(name), not a NumPy .npy file.", remedy)
       }
       throw fault("is no NumPy .npy file or is truncated.")
@@ -28,11 +34,10 @@ extension NpyArray {
     // Version 1 has 2 bytes of length, versions 2 and 3 have 4.
     let length = bytes[8..<start].reversed().reduce(0) { $0 << 8 | Int($1) }
     guard length <= bytes.count - start else { throw fault("is truncated in its header.") }
-    let header = try NpyHeader(bytes[start..<start + length], file: file)
-    try self.init(header, data: bytes[(start + length)...], file: file)
+    return (try NpyHeader(bytes[start..<start + length], file: file), start + length)
   }
 
-  private init(_ header: NpyHeader, data: ArraySlice<UInt8>, file: String?) throws {
+  init(_ header: NpyHeader, data: ArraySlice<UInt8>, file: String?) throws {
     guard let size = header.itemSize else {
       throw TemperError(
         .badData, file: file, "has elements of type \(header.descr), which is not supported.",

@@ -16,6 +16,10 @@ struct NpyHeader {
     }
   }
 
+  init(descr: String, isColumnMajor: Bool, shape: [Int]) {
+    (self.descr, self.isColumnMajor, self.shape) = (descr, isColumnMajor, shape)
+  }
+
   /// Reads the text of the header; `file` names the file in errors.
   ///
   /// - Throws: ``TemperError`` of kind `badData` if it is anything else.

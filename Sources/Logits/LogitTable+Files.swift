@@ -9,11 +9,13 @@ extension LogitTable {
   /// - Parameters:
   ///   - path: A file whose name ends in `.safetensors` or `.npy`.
   ///   - labelPath: A `.npy` file with labels (N), which replace those in `path`.
+  ///   - mostSamples: Of more samples every n-th is kept, the first one included, with its row as its id; nil keeps all. A
+  ///     `.npy` file is then read in pieces, so that it may be larger than the memory.
   /// - Throws: ``TemperError`` of kind `usage` for another ending, `missingInput`, `io` or `badData`.
-  public init(contentsOf path: String, labels labelPath: String? = nil) throws {
-    let stored = try labelPath.map { try Self.labels(contentsOf: $0) }
+  public init(contentsOf path: String, labels labelPath: String? = nil, mostSamples: Int? = nil) throws {
     switch try Format(path) {
     case .safetensors:
+      let stored = try labelPath.map { try Self.labels(NpyArray(contentsOf: $0), $0) }
       let file = try Safetensors(contentsOf: path)
       let logits = try file.floats("logits")
       let labels = file.contains("labels") ? try Self.vector(file.int32s("labels"), "labels", path) : nil
@@ -22,14 +24,27 @@ extension LogitTable {
       let norms =
         file.contains("gap_gradient_norms")
         ? try Self.vector(file.floats("gap_gradient_norms"), "gap_gradient_norms", path) : nil
-      try self.init(
+      let all = try LogitTable(
         logits: logits.values, classCount: try Self.classCount(logits.shape, path), labels: stored ?? labels,
         sampleIDs: ids, gapGradientNorms: norms, provenance: file.metadata, file: path)
+      let step = mostSamples.map { (all.sampleCount - 1) / $0 + 1 } ?? 1
+      self = step == 1 ? all : all.selecting(Array(stride(from: 0, to: all.sampleCount, by: step)))
+      note(step, of: all.sampleCount)
     case .npy:
-      let array = try NpyArray(contentsOf: path)
+      let most = mostSamples ?? .max
+      let (array, count, step) = try NpyArray.thinned(contentsOf: path, mostRows: most)
+      let stored = try labelPath.map { labelPath in
+        let (labels, labelCount, _) = try NpyArray.thinned(contentsOf: labelPath, mostRows: most)
+        guard labelCount == count else {
+          throw TemperError(
+            .badData, file: labelPath, field: "labels", "are \(labelCount) for \(count) samples.")
+        }
+        return try Self.labels(labels, labelPath)
+      }
       try self.init(
         logits: try array.floats(), classCount: try Self.classCount(array.shape, path), labels: stored,
-        file: path)
+        sampleIDs: stride(from: 0, to: count, by: step).map { Int64($0) }, file: path)
+      note(step, of: count)
     }
   }
 
@@ -78,9 +93,13 @@ extension LogitTable {
     }
   }
 
-  private static func labels(contentsOf path: String) throws -> [Int32] {
-    let array = try NpyArray(contentsOf: path)
-    return try vector((array.shape, array.int32s()), "labels", path)
+  private static func labels(_ array: NpyArray, _ path: String) throws -> [Int32] {
+    try vector((array.shape, array.int32s()), "labels", path)
+  }
+
+  /// Says in the provenance which samples of a larger table these are.
+  private mutating func note(_ step: Int, of count: Int) {
+    if step > 1 { provenance[ProvenanceKey.samples] = "every \(step)th of \(count)" }
   }
 
   private static func vector<Number>(

@@ -38,6 +38,8 @@ public struct LogitTable: Sendable, Equatable {
     public static let epsilon = "epsilon"
     /// The attack on the inputs, or none.
     public static let attack = "attack"
+    /// Which samples of a larger table these are, such as "every 50th of 10000000".
+    public static let samples = "samples"
     /// How the logits were changed; see ``Manipulation``.
     public static let manipulation = "manipulation"
   }

@@ -39,6 +39,9 @@ struct AnalyzeCommand: ParsableCommand {
     parsing: .unconditional, help: "Images used of a run's test split, from the first on (default: all).")
   var limit: Int?
   @Option(help: ArgumentHelp("Folder of the data set's files.", valueName: "folder")) var dataDir: String?
+  @Option(
+    parsing: .unconditional, help: "Of larger tables every n-th sample is used, so that at most so many are.")
+  var mostSamples = 200_000
   @Flag(help: "Print JSON.") var json = false
   @Option(
     help: ArgumentHelp("Also write study.json, study.md and all tables there.", valueName: "folder"))
@@ -47,6 +50,7 @@ struct AnalyzeCommand: ParsableCommand {
 
   func validate() throws {
     if let limit, limit < 1 { throw ValidationError("--limit is \(limit); give at least 1.") }
+    if mostSamples < 1 { throw ValidationError("--most-samples is \(mostSamples); give at least 1.") }
   }
 
   func run() throws {
@@ -71,9 +75,14 @@ struct AnalyzeCommand: ParsableCommand {
   private func input(
     _ path: String, _ device: inout Device?
   ) throws -> (table: LogitTable, heldOut: LogitTable?) {
-    if path.hasSuffix(".npy") { return (try LogitTable(contentsOf: path, labels: labels), nil) }
-    if path.hasSuffix(".safetensors"), try Safetensors(contentsOf: path).contains("logits") {
-      return (try LogitTable(contentsOf: path, labels: labels), nil)
+    if try path.hasSuffix(".npy")
+      || path.hasSuffix(".safetensors") && Safetensors(contentsOf: path).contains("logits")
+    {
+      let table = try LogitTable(contentsOf: path, labels: labels, mostSamples: mostSamples)
+      if let samples = table.provenance[LogitTable.ProvenanceKey.samples] {
+        Console.note("\(path): \(samples) samples is used; --most-samples takes more")
+      }
+      return (table, nil)
     }
     let opened = try device ?? devices.open()
     device = opened
