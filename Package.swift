@@ -62,7 +62,7 @@ let package = Package(
     .target(
       name: "KernelsBaseline", dependencies: ["CSIMD"], path: "Sources/SIMDKernels/Baseline",
       swiftSettings: kernelSettings()),
-    .target(name: "FileFormats"),
+    .target(name: "FileFormats", dependencies: ["CZlib"]),
     .target(name: "Randomness"),
     .target(name: "Statistics", dependencies: ["Randomness"]),
     // The stack: each imports only what stands above it here.

@@ -4,10 +4,11 @@ extension LogitTable {
   /// Reads a table.
   ///
   /// A `.safetensors` file holds `logits` (N, K) and optionally `labels` (N), `sample_ids` (N) and the provenance
-  /// as metadata, and `gap_gradient_norms` (N) if they were measured. A `.npy` file holds the logits alone.
+  /// as metadata, and `gap_gradient_norms` (N) if they were measured. A `.npz` file holds the same arrays (or `logits` as its
+  /// only one, of any name). A `.npy` file holds the logits alone.
   ///
   /// - Parameters:
-  ///   - path: A file whose name ends in `.safetensors` or `.npy`.
+  ///   - path: A file whose name ends in `.safetensors`, `.npz` or `.npy`.
   ///   - labelPath: A `.npy` file with labels (N), which replace those in `path`.
   ///   - mostSamples: Of more samples every n-th is kept, the first one included, with its row as its id; nil keeps all. A
   ///     `.npy` file is then read in pieces, so that it may be larger than the memory.
@@ -24,12 +25,27 @@ extension LogitTable {
       let norms =
         file.contains("gap_gradient_norms")
         ? try Self.vector(file.floats("gap_gradient_norms"), "gap_gradient_norms", path) : nil
-      let all = try LogitTable(
+      self = try LogitTable(
         logits: logits.values, classCount: try Self.classCount(logits.shape, path), labels: stored ?? labels,
-        sampleIDs: ids, gapGradientNorms: norms, provenance: file.metadata, file: path)
-      let step = mostSamples.map { (all.sampleCount - 1) / $0 + 1 } ?? 1
-      self = step == 1 ? all : all.selecting(Array(stride(from: 0, to: all.sampleCount, by: step)))
-      note(step, of: all.sampleCount)
+        sampleIDs: ids, gapGradientNorms: norms, provenance: file.metadata, file: path
+      ).thinned(mostSamples)
+    case .npz:
+      let file = try NpzArchive(contentsOf: path)
+      let logits = try file.array(file.names.count == 1 ? file.names[0] : "logits")
+      func optional<Value>(_ name: String, _ read: (NpyArray) throws -> Value) throws -> Value? {
+        file.names.contains(name) ? try read(try file.array(name)) : nil
+      }
+      let stored = try labelPath.map { try Self.labels(NpyArray(contentsOf: $0), $0) }
+      self = try LogitTable(
+        logits: try logits.floats(), classCount: try Self.classCount(logits.shape, path),
+        labels: try stored ?? optional("labels") { try Self.labels($0, path) },
+        sampleIDs: try optional("sample_ids") {
+          try Self.vector(($0.shape, $0.int64s()), "sample_ids", path)
+        },
+        gapGradientNorms: try optional("gap_gradient_norms") {
+          try Self.vector(($0.shape, $0.floats()), "gap_gradient_norms", path)
+        }, file: path
+      ).thinned(mostSamples)
     case .npy:
       let most = mostSamples ?? .max
       let (array, count, step) = try NpyArray.thinned(contentsOf: path, mostRows: most)
@@ -68,6 +84,9 @@ extension LogitTable {
       try file.write(to: path)
     case .npy:
       try NpyArray(shape: shape, .float32(logits)).write(to: path)
+    case .npz:
+      throw TemperError(
+        .usage, file: path, "cannot be written: .npz is read only.", remedy: "Use .safetensors or .npy.")
     }
     if let labelPath {
       guard let labels else {
@@ -78,23 +97,34 @@ extension LogitTable {
   }
 
   private enum Format {
-    case safetensors, npy
+    case safetensors, npy, npz
 
     init(_ path: String) throws {
       if path.hasSuffix(".safetensors") {
         self = .safetensors
       } else if path.hasSuffix(".npy") {
         self = .npy
+      } else if path.hasSuffix(".npz") {
+        self = .npz
       } else {
         throw TemperError(
           .usage, file: path, "has no ending that says how logits are stored.",
-          remedy: "Use a name that ends in .safetensors or .npy.")
+          remedy: "Use a name that ends in .safetensors, .npz or .npy.")
       }
     }
   }
 
   private static func labels(_ array: NpyArray, _ path: String) throws -> [Int32] {
     try vector((array.shape, array.int32s()), "labels", path)
+  }
+
+  /// Every n-th sample, so that at most so many are left.
+  private func thinned(_ mostSamples: Int?) -> LogitTable {
+    let step = mostSamples.map { (sampleCount - 1) / $0 + 1 } ?? 1
+    guard step > 1 else { return self }
+    var table = selecting(Array(stride(from: 0, to: sampleCount, by: step)))
+    table.note(step, of: sampleCount)
+    return table
   }
 
   /// Says in the provenance which samples of a larger table these are.

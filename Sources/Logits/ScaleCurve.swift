@@ -33,8 +33,13 @@ public struct ScaleCurve: Sendable, Equatable, Codable {
     self.lossAtZero = lossAtZero
   }
 
-  /// The factor s* of the smallest loss among the points.
-  public var best: Double { points.min { $0.loss < $1.loss }!.scale }
+  /// The factor s* of the smallest loss among the points and 0, where all classes are equally likely.
+  public var best: Double {
+    let lowest = points.min { $0.loss < $1.loss }!
+    return lowest.loss < lossAtZero ? lowest.scale : 0
+  }
+  /// The loss at ``best``, in nats.
+  public var lowestLoss: Double { min(lossAtZero, points.map(\.loss).min()!) }
 
   enum CodingKeys: String, CodingKey {
     case points

@@ -71,14 +71,12 @@ extension Claim {
     guard !checks.isEmpty else { return nil }
     let above = checks.filter { $0.lossAtOne > $0.lossAtZero }
     let holds = above.allSatisfy { $0.best < 1 }
-    let logs = checks.map { log($0.best) }
     return Claim(
       id: "C1e", statement: "Smaller logits would lower the standard networks' adversarial loss",
       measure: String(
         format: "best scale s* of the logits of standard networks (of AT: %.2f)",
-        exp(mean(robust.map { log($0.scale.best) }))),
-      value: exp(mean(logs)),
-      interval: tInterval(logs).map { Interval(lower: exp($0.lower), upper: exp($0.upper)) },
+        mean(robust.map(\.scale.best))),
+      value: mean(checks.map(\.best)), interval: nil,
       pValue: nil,
       verdict: above.isEmpty || checks.count < 3 ? .undecided : holds ? .consistent : .inconsistent,
       reason: "s* below 1 wherever the loss is above log K (\(above.count) of \(checks.count) networks): "

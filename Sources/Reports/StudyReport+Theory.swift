@@ -20,7 +20,7 @@ extension StudyReport {
           StudyText.number(check.adversarialEntropy),
           StudyText.number(check.excess), kind == "AT" ? StudyText.number(check.decayTerm) : "–",
           StudyText.number(check.cleanExcess), StudyText.number(check.scale.best),
-          StudyText.number(check.scale.points.map(\.loss).min()),
+          StudyText.number(check.scale.lowestLoss),
         ]
       })
     func line(_ name: String, _ check: TheoryCheck?) -> Plot.Line? {

@@ -86,7 +86,7 @@ import Testing
       let share = (b.scale - a.scale) / (c.scale - a.scale)
       #expect(b.loss <= a.loss * (1 - share) + c.loss * share + 1e-3)
     }
-    #expect(curve.points.allSatisfy { $0.loss >= curve.points.first { $0.scale == curve.best }!.loss })
+    #expect(curve.points.allSatisfy { $0.loss >= curve.lowestLoss } && curve.lossAtZero >= curve.lowestLoss)
   }
 
   @Test func featuresOfKnownImages() throws {

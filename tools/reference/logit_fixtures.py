@@ -1,4 +1,5 @@
-"""Writes Tests/Fixtures/Logits/numpy_comparison.json from the two tables beside it, from the measures' definitions.
+"""Writes Tests/Fixtures/Logits/numpy_comparison.json from the two tables beside it, from the measures' definitions, and
+the standard table as stored.npz and, compressed, as deflated.npz.
 
     python3 tools/reference/logit_fixtures.py
 """
@@ -63,6 +64,8 @@ def main():
     both = (a.argmax(1) == labels) & (b.argmax(1) == labels)
     result = {"standard_provenance": standard_metadata, "robust_provenance": robust_metadata,
               "all": group(a, b, labels), "jointly_correct": group(a[both], b[both], labels[both])}
+    np.savez(FOLDER / "stored.npz", **standard)
+    np.savez_compressed(FOLDER / "deflated.npz", **standard)
     text = json.dumps(result, indent=1, default=float)
     (FOLDER / "numpy_comparison.json").write_text(text + "\n")
 

@@ -14,7 +14,7 @@ struct AnalyzeCommand: ParsableCommand {
     abstract: "Compare the logits of standard and adversarially trained networks.",
     discussion: """
       Each network is a run folder, a .safetensors file of weights, or a table of logits (.safetensors of `temper
-      logits`, or .npy with --labels). All must be about the same samples. Give the networks of several seeds, in the
+      logits`, .npz with the arrays logits and labels, or .npy with --labels). All must be about the same samples. Give the networks of several seeds, in the
       same order on both sides: only then the figures speak about training and not about two networks.
 
       EXAMPLES
@@ -75,7 +75,7 @@ struct AnalyzeCommand: ParsableCommand {
   private func input(
     _ path: String, _ device: inout Device?
   ) throws -> (table: LogitTable, heldOut: LogitTable?) {
-    if try path.hasSuffix(".npy")
+    if try path.hasSuffix(".npy") || path.hasSuffix(".npz")
       || path.hasSuffix(".safetensors") && Safetensors(contentsOf: path).contains("logits")
     {
       let table = try LogitTable(contentsOf: path, labels: labels, mostSamples: mostSamples)
