@@ -6,20 +6,20 @@ extension StudyResults {
   /// - Parameters:
   ///   - standard: one run per seed.
   ///   - robust: one run per seed, in the same order.
-  ///   - matched: standard runs of the robust ones' accuracy, or none.
+  ///   - matched: clean images' logits of standard networks of the robust ones' accuracy, or none.
   ///   - doses: networks of other radii, or none.
   ///   - images: the test images that were measured.
   ///   - robustEpsilon: the radius that each robust run was trained at.
   public init(
-    measurements standard: [RunMeasurement], _ robust: [RunMeasurement], matched: [RunMeasurement] = [],
+    measurements standard: [RunMeasurement], _ robust: [RunMeasurement], matched: [LogitTable] = [],
     doses: [DoseResponse.Dose] = [], images: ImageDataset, robustEpsilon: [Double], settings: [String: String]
   ) throws {
     let clean = try LogitStudy(
-      standard: standard.map(\.clean), robust: robust.map(\.clean), matched: matched.map(\.clean),
+      standard: standard.map(\.clean), robust: robust.map(\.clean), matched: matched,
       heldOut: (standard + robust).map(\.heldOut),
       features: ["brightness": images.brightness, "edge energy": images.edgeEnergy])
     let attacked = try LogitStudy(
-      standard: standard.map(\.attacked), robust: robust.map(\.attacked), matched: matched.map(\.attacked))
+      standard: standard.map(\.attacked), robust: robust.map(\.attacked))
     func check(_ run: RunMeasurement) -> TheoryCheck {
       TheoryCheck(
         name: run.path, attacked: run.attackedTraining, clean: run.clean, decayTerm: run.decayTerm,

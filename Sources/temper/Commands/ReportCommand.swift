@@ -86,10 +86,12 @@ struct ReportCommand: ParsableCommand {
         }
       }
     }
-    let (a, b, equal) = try (measure(standard), measure(robust), measure(matched))
+    func clean(_ run: String) throws -> LogitTable {
+      try RunMeasurement.clean(of: run, data.split(of: run), settings, on: device)
+    }
+    let (a, b, equal) = try (measure(standard), measure(robust), matched.map(clean))
     let doses = try dose.map { run in
-      let table = try RunMeasurement.clean(of: run, data.split(of: run), settings, on: device)
-      return DoseResponse.Dose(name: run, epsilon: try data.epsilon(of: run), table: table)
+      DoseResponse.Dose(name: run, epsilon: try data.epsilon(of: run), table: try clean(run))
     }
     Console.clearTransient()
     let images = data.test.prefix(limit)
