@@ -78,7 +78,7 @@ let package = Package(
     .target(name: "Training", dependencies: ["Attacks", yaml]),
     .target(name: "Logits", dependencies: ["FileFormats", "Randomness", "Statistics"]),
     .target(name: "Distillation", dependencies: ["Training", "Logits"]),
-    .target(name: "Analysis", dependencies: ["Distillation"]),
+    .target(name: "Analysis", dependencies: ["Distillation", "Theory"]),
     .target(name: "Reports", dependencies: ["Logits", "Statistics", "FileFormats", "CZlib"]),
     .target(name: "Theory", dependencies: ["Randomness"]),
     .executableTarget(

@@ -1,5 +1,6 @@
 import Attacks
 import Datasets
+import Devices
 import FileFormats
 import Foundation
 import Logits
@@ -11,12 +12,14 @@ struct MeasurementStore {
   private let folder: String?
   private let origin: [String: String]
 
-  init(run: String, weights: String, dataset: String) throws {
+  init(run: String, weights: String, dataset: String, precision: Precision) throws {
     var isFolder: ObjCBool = false
     _ = FileManager.default.fileExists(atPath: run, isDirectory: &isFolder)
     folder = isFolder.boolValue ? run + "/analysis" : nil
     if let folder { try RunFolder(folder).create() }
-    origin = ["weights_sha256": SHA256.hex(of: try InputFile.read(weights)), "dataset": dataset]
+    var origin = ["weights_sha256": SHA256.hex(of: try InputFile.read(weights)), "dataset": dataset]
+    if precision != .fp32 { origin["precision"] = precision.rawValue }
+    self.origin = origin
   }
 
   /// The table that is kept by this name, if it was made of the same weights, images and attack; else a new one.

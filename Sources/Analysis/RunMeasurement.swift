@@ -42,7 +42,8 @@ public struct RunMeasurement {
   /// The adversarial loss over the scale of the logits, on training images.
   public let scale: ScaleCurve
   /// - lambda |W|^2 of the last layer's weights and bias: the mean cross-entropy minus entropy that weight decay leaves at a
-  /// point where the training loss is stationary in the logits' scale. nil if the run's weight decay is not known.
+  /// point where the training loss is stationary in the logits' scale. nil unless the run was trained by SGD, whose decay is the
+  /// gradient of lambda / 2 |W|^2, without label smoothing.
   public let decayTerm: Double?
 
   /// Measures a run.
@@ -76,9 +77,9 @@ public struct RunMeasurement {
   }
 
   private static func decayTerm(_ path: String, _ network: any Network) throws -> Double? {
-    guard let configuration = try? TrainingConfiguration(contentsOf: RunFolder(path).configuration) else {
-      return nil
-    }
+    guard let configuration = try? TrainingConfiguration(contentsOf: RunFolder(path).configuration),
+      configuration.optimizer == .sgd, configuration.labelSmoothing == 0
+    else { return nil }
     let squares = try network.parameters.suffix(2).map { parameter in
       try parameter.value.floats().reduce(0.0) { $0 + Double($1) * Double($1) }
     }
@@ -103,7 +104,8 @@ private struct RunUnderMeasurement {
   ) throws {
     let file = try RunFolder.weights(of: path, last: settings.last)
     (network, metadata) = try WeightsFile.read(file, on: device)
-    store = try MeasurementStore(run: path, weights: file, dataset: split.test.name)
+    store = try MeasurementStore(
+      run: path, weights: file, dataset: split.test.name, precision: device.precision)
     (self.path, self.settings, self.split, self.device) = (path, settings, split, device)
     self.progress = progress
   }

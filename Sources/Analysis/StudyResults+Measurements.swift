@@ -1,5 +1,6 @@
 import Datasets
 import Logits
+import Theory
 
 extension StudyResults {
   /// Compares measured runs.
@@ -10,27 +11,31 @@ extension StudyResults {
   ///   - doses: networks of other radii, or none.
   ///   - images: the test images that were measured.
   ///   - robustEpsilon: the radius that each robust run was trained at.
+  ///   - attackEpsilon: the radius of the attack; where it differs, theory predicts nothing about the loss.
   public init(
     measurements standard: [RunMeasurement], _ robust: [RunMeasurement], matched: [LogitTable] = [],
-    doses: [DoseResponse.Dose] = [], images: ImageDataset, robustEpsilon: [Double], settings: [String: String]
+    doses: [DoseResponse.Dose] = [], images: ImageDataset, robustEpsilon: [Double], attackEpsilon: Double,
+    settings: [String: String]
   ) throws {
+    let heldOut = (standard + robust).map(\.heldOut)
     let clean = try LogitStudy(
       standard: standard.map(\.clean), robust: robust.map(\.clean), matched: matched,
-      heldOut: (standard + robust).map(\.heldOut),
+      heldOut: heldOut,
       features: ["brightness": images.brightness, "edge energy": images.edgeEnergy])
     let attacked = try LogitStudy(
-      standard: standard.map(\.attacked), robust: robust.map(\.attacked))
-    func check(_ run: RunMeasurement) -> TheoryCheck {
+      standard: standard.map(\.attacked), robust: robust.map(\.attacked), heldOut: heldOut)
+    func check(_ run: RunMeasurement, _ epsilon: Double?) -> TheoryCheck {
       TheoryCheck(
-        name: run.path, attacked: run.attackedTraining, clean: run.clean, decayTerm: run.decayTerm,
-        scale: run.scale)
+        name: run.path, attacked: run.attackedTraining, clean: run.clean,
+        decayTerm: epsilon == attackEpsilon ? run.decayTerm : nil,
+        scale: run.scale, gapCap: { gapCap(entropy: $0, classCount: images.classes) })
     }
     let own =
       standard.map { DoseResponse.Dose(name: $0.path, epsilon: 0, table: $0.clean) }
       + zip(robust, robustEpsilon).map { DoseResponse.Dose(name: $0.path, epsilon: $1, table: $0.clean) }
     self.init(
       standardNames: standard.map(\.path), robustNames: robust.map(\.path), clean: clean, attacked: attacked,
-      standardTheory: standard.map(check), robustTheory: robust.map(check),
+      standardTheory: standard.map { check($0, nil) }, robustTheory: zip(robust, robustEpsilon).map(check),
       dose: doses.isEmpty ? nil : DoseResponse(own + doses), settings: settings)
   }
 }

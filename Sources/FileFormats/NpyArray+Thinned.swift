@@ -13,21 +13,21 @@ extension NpyArray {
     try InputFile.readChunks(path) { chunk in
       if rows != nil { return rows!.take(chunk) }
       head.append(contentsOf: chunk)
-      // A header is complete in a file's first piece, unless the file comes through a pipe.
-      guard head.count >= longestHeader || chunk.count < longestHeader else { return }
-      let (header, start) = try Self.header(head[...], file: path)
-      rows = try ThinnedRows(header, mostRows: mostRows, file: path)
-      head.withUnsafeBytes { rows!.take(UnsafeRawBufferPointer(rebasing: $0[start...])) }
+      if head.count >= longestHeader { rows = try Self.rows(after: head, mostRows, path) }
     }
-    guard let rows else { throw try truncated(head, path) }
-    return (try rows.array(), rows.header.shape.first ?? 1, rows.step)
+    if rows == nil { rows = try Self.rows(after: head, mostRows, path) }
+    let read = rows!
+    return (try read.array(), read.header.shape.first ?? 1, read.step)
   }
 
-  private static let longestHeader = 1 << 16
+  /// More than any header of version 1 takes.
+  private static let longestHeader = 1 << 17
 
-  private static func truncated(_ head: [UInt8], _ path: String) throws -> TemperError {
-    _ = try header(head[...], file: path)
-    return TemperError(.badData, file: path, "is truncated in its header.")
+  private static func rows(after head: [UInt8], _ mostRows: Int, _ path: String) throws -> ThinnedRows {
+    let (header, start) = try header(head[...], file: path)
+    var rows = try ThinnedRows(header, mostRows: mostRows, file: path)
+    head.withUnsafeBytes { rows.take(UnsafeRawBufferPointer(rebasing: $0[start...])) }
+    return rows
   }
 }
 
@@ -46,13 +46,14 @@ private struct ThinnedRows {
     let count = header.shape.first ?? 1
     step = count <= mostRows ? 1 : (count - 1) / mostRows + 1
     guard let values = elementCount(Array(header.shape.dropFirst())), let size = header.itemSize,
-      step == 1 || !header.isColumnMajor
+      let total = elementCount(header.shape + [size]), total < Int.max / 2, step == 1 || !header.isColumnMajor
     else {
       throw TemperError(
-        .badData, file: file, "has \(count) rows that are column-major or of type \(header.descr).",
+        .badData, file: file,
+        "has shape \(header.shape) and type \(header.descr)\(header.isColumnMajor ? ", column-major" : ""): it cannot be thinned.",
         remedy: "Save it with numpy.ascontiguousarray(x, 'float32') in Python.")
     }
-    rowSize = values * size
+    rowSize = total == 0 ? 0 : values * size
   }
 
   mutating func take(_ chunk: UnsafeRawBufferPointer) {
@@ -75,7 +76,8 @@ private struct ThinnedRows {
         .badData, file: file, "has shape \(header.shape), but \(offset) bytes of data.",
         remedy: "It is truncated or has other data behind the array: save it again.")
     }
-    let shape = header.shape.isEmpty ? [] : [(count + step - 1) / step] + header.shape.dropFirst()
+    let shape =
+      header.shape.isEmpty ? [] : [count == 0 ? 0 : (count - 1) / step + 1] + header.shape.dropFirst()
     let thinned = NpyHeader(descr: header.descr, isColumnMajor: header.isColumnMajor, shape: shape)
     return try NpyArray(thinned, data: bytes[...], file: file)
   }

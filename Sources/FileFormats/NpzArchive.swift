@@ -33,6 +33,37 @@ public struct NpzArchive: Sendable {
   }
 }
 
+extension NpzArchive {
+  /// The bytes of an archive of arrays, stored as they are. NumPy's `load` reads it.
+  ///
+  /// - Precondition: Names are unique, there are fewer than 65,535 arrays and 4 GB.
+  public static func serialized(_ arrays: [(name: String, array: NpyArray)]) -> [UInt8] {
+    precondition(arrays.count < 0xFFFF && Set(arrays.map(\.name)).count == arrays.count)
+    var (bytes, directory): ([UInt8], [UInt8]) = ([], [])
+    func number(_ value: Int, _ size: Int) -> [UInt8] {
+      (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
+    for (name, array) in arrays {
+      let content = array.serialized()
+      let path = Array((name + ".npy").utf8)
+      // Version 2.0, no flags, stored, 1 January 1980, as NumPy writes it; then checksum, sizes and lengths of names.
+      let checksum = Int(crc32(0, content, UInt32(content.count)))
+      let common =
+        number(20, 2) + number(0, 2) + number(0, 2) + number(0, 2) + number(0x21, 2) + number(checksum, 4)
+        + number(content.count, 4) + number(content.count, 4) + number(path.count, 2) + number(0, 2)
+      directory +=
+        number(0x0201_4b50, 4) + number(20, 2) + common + number(0, 2) + number(0, 2) + number(0, 2)
+      directory += number(0, 4) + number(bytes.count, 4) + path
+      bytes += number(0x0403_4b50, 4) + common + path + content
+    }
+    precondition(bytes.count + directory.count < 0xFFFF_FFFF)
+    let counts = number(0, 2) + number(0, 2) + number(arrays.count, 2) + number(arrays.count, 2)
+    let end =
+      number(0x0605_4b50, 4) + counts + number(directory.count, 4) + number(bytes.count, 4) + number(0, 2)
+    return bytes + directory + end
+  }
+}
+
 /// A file of a ZIP archive. Offsets and lengths as in PKWARE's APPNOTE, sections 4.3.7, 4.3.12 and 4.3.16.
 private struct ZipEntry {
   let name: String

@@ -1,11 +1,11 @@
-import Randomness
 import Statistics
 
 /// How far standard and robust networks agree on which samples have high and low values of a measure, against how far
 /// networks of one kind agree that differ in their seed only. Written as JSON with snake_case keys.
 ///
 /// If a robust network's values were a monotone map of a standard one's plus the noise of seeds, the two kinds would agree
-/// up to the ceiling: the geometric mean of the agreement within both kinds (Spearman's correction for attenuation).
+/// up to the ceiling. For rank correlations it is the geometric mean of those within both kinds (Spearman's correction for
+/// attenuation); for Jaccard indices, for which that is too high, the lower one of both.
 public struct Agreement: Sendable, Equatable, Codable {
   /// Spearman's rank correlation.
   public let rankCorrelation: Comparison
@@ -18,17 +18,18 @@ public struct Agreement: Sendable, Equatable, Codable {
 
   /// One index of agreement, in means over pairs of networks.
   public struct Comparison: Sendable, Equatable, Codable {
-    /// Between standard and robust networks, all combinations of seeds.
+    /// Between standard and robust networks of different seeds; of the same seed if there is one only.
     public let between: Double
     /// Between standard networks of different seeds; nil with one.
     public let withinStandard: Double?
     /// Between robust networks of different seeds; nil with one.
     public let withinRobust: Double?
-    /// The geometric mean of the two; nil if one is missing or negative.
+    /// See ``Agreement``; nil if one of the two is missing, or negative where their mean is taken.
     public let ceiling: Double?
     /// ``between`` minus ``ceiling``.
     public let excess: Double?
-    /// 95 % interval of ``excess``: seeds are drawn with replacement. nil with fewer than three seeds.
+    /// 95 % interval of ``excess`` by the jackknife over seeds and the t distribution (Tukey, 1958); nil with fewer than three
+    /// seeds.
     public let excessInterval: Interval?
 
     enum CodingKeys: String, CodingKey {
@@ -55,12 +56,14 @@ public struct Agreement: Sendable, Equatable, Codable {
       }
     }
     func jaccard(_ sets: [Set<Int>]) -> Comparison {
-      Self.compare(seeds: standard.count) { i, j in
+      Self.compare(seeds: standard.count, isCorrelation: false) { i, j in
         let common = Double(sets[i].intersection(sets[j]).count)
         return common / (2 * Double(tenth) - common)
       }
     }
-    rankCorrelation = Self.compare(seeds: standard.count) { correlation(ranks[$0], ranks[$1]) ?? 0 }
+    rankCorrelation = Self.compare(seeds: standard.count, isCorrelation: true) {
+      correlation(ranks[$0], ranks[$1]) ?? 0
+    }
     top = jaccard(members(true))
     bottom = jaccard(members(false))
     let share = Double(tenth) / Double(samples)
@@ -68,7 +71,9 @@ public struct Agreement: Sendable, Equatable, Codable {
   }
 
   /// Means of an index of two networks over seeds; networks 0 ..< seeds are standard, the others robust.
-  private static func compare(seeds: Int, _ index: (Int, Int) -> Double) -> Comparison {
+  private static func compare(
+    seeds: Int, isCorrelation: Bool, _ index: (Int, Int) -> Double
+  ) -> Comparison {
     var matrix = [[Double]](repeating: [Double](repeating: 1, count: 2 * seeds), count: 2 * seeds)
     for i in 0..<2 * seeds {
       for j in i + 1..<2 * seeds {
@@ -76,37 +81,41 @@ public struct Agreement: Sendable, Equatable, Codable {
         matrix[j][i] = matrix[i][j]
       }
     }
-    let all = Means(matrix, Array(0..<seeds))
-    let draws: [Double] = (0..<(seeds < 3 ? 0 : 2000)).compactMap { draw in
-      var stream = RandomStream(seed: 0, purpose: .bootstrap, epoch: UInt32(draw))
-      return Means(matrix, (0..<seeds).map { _ in stream.nextInteger(below: seeds) }).excess
+    func means(without left: Int?) -> Means {
+      Means(matrix, (0..<seeds).filter { $0 != left }, isCorrelation: isCorrelation)
     }
-    let excesses = draws.sorted()
+    let all = means(without: nil)
+    let pseudoValues = (0..<seeds).compactMap { seed -> Double? in
+      guard seeds > 2, let excess = all.excess, let rest = means(without: seed).excess else { return nil }
+      return Double(seeds) * excess - Double(seeds - 1) * rest
+    }
     return Comparison(
       between: all.between, withinStandard: all.standard, withinRobust: all.robust, ceiling: all.ceiling,
       excess: all.excess,
-      excessInterval: excesses.isEmpty
-        ? nil : Interval(lower: quantile(excesses, 0.025), upper: quantile(excesses, 0.975)))
+      excessInterval: pseudoValues.count == seeds && seeds > 2 ? tInterval(pseudoValues) : nil)
   }
 
-  /// Means over a choice of seeds, which may hold some of them more than once.
+  /// Means over some seeds.
   private struct Means {
     let between: Double
     let standard: Double?
     let robust: Double?
+    let isCorrelation: Bool
 
-    init(_ matrix: [[Double]], _ chosen: [Int]) {
+    init(_ matrix: [[Double]], _ seeds: [Int], isCorrelation: Bool) {
       let count = matrix.count / 2
-      between = mean(chosen.flatMap { i in chosen.map { matrix[i][count + $0] } })
-      // A seed does not count as agreeing with itself.
-      let others = chosen.flatMap { i in chosen.filter { $0 != i }.map { (i, $0) } }
+      let others = seeds.flatMap { i in seeds.filter { $0 != i }.map { (i, $0) } }
+      between =
+        others.isEmpty ? matrix[seeds[0]][count + seeds[0]] : mean(others.map { matrix[$0][count + $1] })
       standard = others.isEmpty ? nil : mean(others.map { matrix[$0][$1] })
       robust = others.isEmpty ? nil : mean(others.map { matrix[count + $0][count + $1] })
+      self.isCorrelation = isCorrelation
     }
 
     var ceiling: Double? {
-      guard let standard, let robust, standard >= 0, robust >= 0 else { return nil }
-      return (standard * robust).squareRoot()
+      guard let standard, let robust else { return nil }
+      guard isCorrelation else { return min(standard, robust) }
+      return standard >= 0 && robust >= 0 ? (standard * robust).squareRoot() : nil
     }
     var excess: Double? { ceiling.map { between - $0 } }
   }

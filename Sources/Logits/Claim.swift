@@ -13,6 +13,8 @@ public struct Claim: Sendable, Equatable, Codable {
     case inconsistent
     /// They do neither.
     case undecided
+    /// A figure without a rule.
+    case descriptive
   }
 
   /// A short name such as `C1b`.
@@ -25,7 +27,7 @@ public struct Claim: Sendable, Equatable, Codable {
   public let value: Double?
   /// Its 95 % interval.
   public let interval: Interval?
-  /// A p-value corrected for all tests of its family, if there is one.
+  /// A p-value, if there is one; that of a measure is corrected for all measures of its table.
   public let pValue: Double?
   /// What the figures say.
   public let verdict: Verdict
@@ -49,44 +51,60 @@ public struct Claim: Sendable, Equatable, Codable {
     ].compactMap { $0 }
   }
 
-  /// Consistent if the difference is below 0 for every seed and its interval is too, on all samples and in every control.
+  /// Consistent if the difference is below 0 for every seed and its interval is too, on all samples, on jointly correct ones
+  /// and against networks of equal accuracy if there are any.
   private static func shrinks(
     _ id: String, _ statement: String, _ measure: Measure, _ study: LogitStudy
   ) -> Claim? {
     guard let effect = study.effects[.all]?[measure] else { return nil }
-    let controls = [LogitStudy.Selection.jointlyCorrect, .accuracyMatched].compactMap {
-      study.effects[$0]?[measure]
+    let controls = [
+      ("all samples", LogitStudy.Selection.all), ("jointly correct ones", .jointlyCorrect),
+      ("equal accuracy", .accuracyMatched),
+    ].compactMap { name, selection in study.effects[selection]?[measure].map { (name, $0) } }
+    var (verdict, reason) = direction(controls.map(\.1), isClaimed: { $0 < 0 }, "below 0")
+    reason += " (\(controls.map(\.0).joined(separator: ", ")))"
+    if study.effects[.jointlyCorrect] == nil {
+      (verdict, reason) = (
+        .undecided, reason + "; no samples that both networks of each pair classify correctly"
+      )
     }
-    let seeds = effect.differences.count
-    let isBelow = ([effect] + controls).allSatisfy {
-      $0.differences.allSatisfy { $0 < 0 } && ($0.bootstrapInterval?.upper ?? 0) < 0
-    }
-    let isAbove = effect.differences.allSatisfy { $0 > 0 } && (effect.bootstrapInterval?.lower ?? 0) > 0
-    var reason =
-      "below 0 for every seed, with its interval, on all samples and in \(controls.count) controls: "
-      + (isBelow ? "yes" : "no")
-    if seeds < 3 { reason += "; \(seeds) of at least 3 seeds" }
     return Claim(
       id: id, statement: statement, measure: "mean difference of the \(measure.title)",
-      value: effect.difference, interval: effect.bootstrapInterval, pValue: effect.holmP,
-      verdict: seeds < 3 ? .undecided : isBelow ? .consistent : isAbove ? .inconsistent : .undecided,
+      value: effect.difference, interval: effect.tInterval, pValue: effect.holmP, verdict: verdict,
       reason: reason)
   }
 
-  /// Whether the gap's difference is one of scale only: no claim of the paper, so that it is never inconsistent.
+  /// Whether all effects have the claimed sign for every seed, and t intervals that do not hold 0.
+  static func direction(
+    _ effects: [Effect], isClaimed: (Double) -> Bool, _ words: String
+  ) -> (Verdict, String) {
+    let seeds = effects[0].differences.count
+    func all(_ holds: (Double) -> Bool) -> Bool {
+      effects.allSatisfy { effect in
+        effect.differences.allSatisfy(holds)
+          && (effect.tInterval.map { holds($0.lower) && holds($0.upper) }
+            ?? (Set(effect.differences).count == 1))
+      }
+    }
+    let holds = all(isClaimed)
+    let isOpposite = all { $0 != 0 && !isClaimed($0) }
+    let reason = "\(words) for every seed, with its t interval: \(holds ? "yes" : "no")"
+    if seeds < 3 { return (.undecided, reason + "; \(seeds) of at least 3 seeds") }
+    return (holds ? .consistent : isOpposite ? .inconsistent : .undecided, reason)
+  }
+
+  /// Whether the gap's difference is one of scale only: no claim of the paper.
   private static func scale(_ study: LogitStudy) -> Claim? {
     guard let effect = study.effects[.temperatureMatched]?[.logitGap],
-      let all = study.effects[.all]?[.logitGap]
+      let all = study.effects[.all]?[.logitGap], all.difference != 0
     else { return nil }
-    let rest = all.difference == 0 ? 0 : effect.difference / all.difference
     return Claim(
-      id: "C1f", statement: "The smaller gap is a matter of scale",
+      id: "C1f", statement: "How much of the gap's difference is one of shape, not of scale",
       measure: "mean difference of the logit gap after fitting temperatures", value: effect.difference,
-      interval: effect.bootstrapInterval, pValue: effect.holmP, verdict: .undecided,
+      interval: effect.tInterval, pValue: effect.holmP, verdict: .descriptive,
       reason: String(
-        format:
-          "a report, not a test: %.0f %% of the difference is left when both are calibrated by a temperature",
-        100 * rest))
+        format: "%.0f %% of the difference is left when both are calibrated by a temperature",
+        100 * effect.difference / all.difference))
   }
 
   private static func otherSamples(_ study: LogitStudy) -> Claim? {
@@ -100,7 +118,7 @@ public struct Claim: Sendable, Equatable, Codable {
     guard let agreement = study.agreement[.confidence] else { return nil }
     return below(
       "C2b", "The most confident samples differ",
-      "Jaccard index of the top tenths between the kinds, minus its ceiling", agreement.top)
+      "Jaccard index of the top tenths between the kinds, minus the lower one within a kind", agreement.top)
   }
 
   private static func below(
@@ -110,8 +128,8 @@ public struct Claim: Sendable, Equatable, Codable {
     if let interval = comparison.excessInterval {
       verdict = interval.upper < 0 ? .consistent : interval.lower > 0 ? .inconsistent : .undecided
     }
-    var reason = "interval below 0: \(verdict == .consistent ? "yes" : "no")"
-    if comparison.excessInterval == nil { reason = "needs at least 3 seeds of each kind" }
+    var reason = "jackknife interval below 0: \(verdict == .consistent ? "yes" : "no")"
+    if comparison.excessInterval == nil { reason = "needs at least 3 seeds, and agreement within both kinds" }
     return Claim(
       id: id, statement: statement, measure: measure, value: comparison.excess,
       interval: comparison.excessInterval, pValue: nil, verdict: verdict, reason: reason)
@@ -123,10 +141,9 @@ public struct Claim: Sendable, Equatable, Codable {
     return Claim(
       id: "C2c", statement: "The samples whose confidence differs most are of other classes",
       measure: "classes of the two tenths with the largest rank differences, chi-squared",
-      value: test.statistic,
-      interval: nil, pValue: test.pValue,
-      verdict: seeds >= 3 && test.pValue < 0.05 ? .consistent : .undecided,
-      reason: "p below .05: \(test.pValue < 0.05 ? "yes" : "no")"
-        + (seeds < 3 ? "; \(seeds) of at least 3 seeds" : ""))
+      value: test.statistic, interval: nil, pValue: test.pValue,
+      verdict: test.pValue < 0.05 ? .consistent : .undecided,
+      reason: "p of swapping the kinds within pairs below .05 (6 pairs or more can reach it): "
+        + (test.pValue < 0.05 ? "yes" : "no; \(seeds) pairs"))
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Randomness
 import Statistics
 
 /// Which samples are more confident for one kind of network than for the other, by rank: a network that is less confident
@@ -21,7 +22,7 @@ public struct ConfidenceShift: Sendable, Equatable, Codable {
     public let row: Int
     /// Its true class, if known.
     public let label: Int32?
-    /// The share of samples with a lower confidence of the standard networks, in (0, 1].
+    /// The mean rank of its confidence among all samples of a standard network, over their number, in (0, 1].
     public let standardRank: Double
     /// The same for the robust networks.
     public let robustRank: Double
@@ -61,7 +62,8 @@ public struct ConfidenceShift: Sendable, Equatable, Codable {
     public let standardHigher: [Int]
     /// Of all samples.
     public let all: [Int]
-    /// Pearson's test that the two tenths have the same composition; nil if only one class occurs.
+    /// Chi-squared of the two compositions, and its exact p over all ways to swap the kinds within pairs of networks, which
+    /// cannot be below 2 to the power of 1 minus their number. nil if a tenth is empty or only one class occurs.
     public let test: TestResult?
 
     enum CodingKeys: String, CodingKey {
@@ -101,21 +103,21 @@ public struct ConfidenceShift: Sendable, Equatable, Codable {
   /// - Parameters:
   ///   - features: a number per sample and name, such as the brightness of its image.
   init(standard: [LogitTable], robust: [LogitTable], features: [String: [Double]]) {
-    let ranks = [standard, robust].map(Self.meanRanks)
-    let order = ranks[0].indices.sorted {
-      let (a, b) = (ranks[1][$0] - ranks[0][$0], ranks[1][$1] - ranks[0][$1])
-      return a != b ? a > b : $0 < $1
+    let certainties = (standard + robust).map { averageRanks($0.certainties) }
+    let seeds = standard.count
+    let ranks = [certainties[..<seeds], certainties[seeds...]].map { kind in
+      certainties[0].indices.map { row in mean(kind.map { $0[row] }) / Double(certainties[0].count) }
     }
-    let tenth = max(1, order.count / 10)
-    let (robustTenth, standardTenth) = (order.prefix(tenth), order.suffix(tenth))
+    let tenths = Tenths(zip(ranks[0], ranks[1]).map { $1 - $0 })
+    let (robustTenth, standardTenth) = (tenths.highest, tenths.lowest)
     func sample(_ row: Int) -> Sample {
       Sample(
         sampleID: standard[0].sampleIDs[row], row: row, label: standard[0].labels?[row],
         standardRank: ranks[0][row], robustRank: ranks[1][row], standardTop: Self.top(standard, row),
         robustTop: Self.top(robust, row))
     }
-    robustHigher = order.prefix(Self.listed).map(sample)
-    standardHigher = order.suffix(Self.listed).reversed().map(sample)
+    robustHigher = robustTenth.prefix(Self.listed).map(sample)
+    standardHigher = standardTenth.prefix(Self.listed).map(sample)
     composition = standard[0].labels.map { labels in
       func counts(_ rows: some Sequence<Int>) -> [Int] {
         rows.reduce(into: [Int](repeating: 0, count: standard[0].classCount)) { $0[Int(labels[$1])] += 1 }
@@ -123,9 +125,10 @@ public struct ConfidenceShift: Sendable, Equatable, Codable {
       let (a, b) = (counts(robustTenth), counts(standardTenth))
       return Composition(
         robustHigher: a, standardHigher: b, all: counts(labels.indices),
-        test: chiSquaredTest([a.map(Double.init), b.map(Double.init)])?.result)
+        test: Self.swapTest(certainties, labels, standard[0].classCount))
     }
-    let names = features.keys.sorted()
+    let hasTenths = !robustTenth.isEmpty && !standardTenth.isEmpty
+    let names = hasTenths ? features.keys.sorted() : []
     let tests = names.map { name in
       kolmogorovSmirnov(robustTenth.map { features[name]![$0] }, standardTenth.map { features[name]![$0] })
     }
@@ -140,14 +143,47 @@ public struct ConfidenceShift: Sendable, Equatable, Codable {
     self.features = contrasts
   }
 
-  /// The mean over tables of each sample's rank by confidence, over the number of samples.
-  private static func meanRanks(_ tables: [LogitTable]) -> [Double] {
-    let ranks = tables.map { table in
-      let rows = (0..<table.sampleCount).map { LogitRow(table.row($0)) }
-      // Where confidences round to 1, doubts still differ.
-      return averageRanks(rows.map { -$0.doubt })
+  /// Chi-squared of the two tenths' classes, and its exact p if, in each pair of networks, either could be the robust one:
+  /// the share of all ways to swap kinds within pairs (or of 1,024 random ones) that give as much. nil if a tenth is empty.
+  private static func swapTest(_ ranks: [[Double]], _ labels: [Int32], _ classes: Int) -> TestResult? {
+    let seeds = ranks.count / 2
+    let differences = (0..<seeds).map { seed in zip(ranks[seed], ranks[seeds + seed]).map { $1 - $0 } }
+    func statistic(_ swapped: Int) -> Double? {
+      let tenths = Tenths(
+        labels.indices.map { row in
+          (0..<seeds).reduce(0) { $0 + (swapped >> $1 & 1 == 0 ? 1 : -1) * differences[$1][row] }
+        })
+      func counts(_ rows: [Int]) -> [Double] {
+        rows.reduce(into: [Double](repeating: 0, count: classes)) { $0[Int(labels[$1])] += 1 }
+      }
+      return chiSquaredTest([counts(tenths.highest), counts(tenths.lowest)])?.result.statistic
     }
-    return ranks[0].indices.map { row in mean(ranks.map { $0[row] }) / Double(ranks[0].count) }
+    guard let observed = statistic(0) else { return nil }
+    var stream = RandomStream(seed: 0, purpose: .signFlips)
+    // Swapping all pairs gives the same statistic: the last one stays.
+    let swaps =
+      seeds <= 11
+      ? Array(0..<1 << (seeds - 1))
+      : [0] + (1..<1024).map { _ in stream.nextInteger(below: 1 << min(31, seeds - 1)) }
+    let asMuch = swaps.count { (statistic($0) ?? 0) >= observed * (1 - 1e-12) }
+    return TestResult(statistic: observed, pValue: Double(asMuch) / Double(swaps.count))
+  }
+
+  /// The rows with the largest differences both ways: a tenth of all each, or fewer if fewer differ.
+  private struct Tenths {
+    /// Rows whose difference is above 0, the largest first.
+    let highest: [Int]
+    /// Rows whose difference is below 0, the lowest first.
+    let lowest: [Int]
+
+    init(_ differences: [Double]) {
+      let order = differences.indices.sorted {
+        differences[$0] != differences[$1] ? differences[$0] > differences[$1] : $0 < $1
+      }
+      let tenth = max(1, order.count / 10)
+      highest = order.prefix(tenth).filter { differences[$0] > 0 }
+      lowest = order.suffix(tenth).reversed().filter { differences[$0] < 0 }
+    }
   }
 
   private static func top(_ tables: [LogitTable], _ row: Int) -> [ClassProbability] {

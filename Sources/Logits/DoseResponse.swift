@@ -45,15 +45,21 @@ public struct DoseResponse: Sendable, Equatable, Codable {
     gapTrend = spearman(self.doses.map(\.epsilon), self.doses.map(\.logitGap))
   }
 
-  /// The claim that the gap falls with the radius; nil with fewer than three radii.
+  /// The claim that the gap falls with the radius; nil with fewer than three radii above 0. Standard networks are left out:
+  /// that they differ from adversarially trained ones says nothing about the radius.
   public var claim: Claim? {
-    guard Set(doses.map(\.epsilon)).count >= 3, let gapTrend else { return nil }
-    let falls = gapTrend.pValue < 0.05
+    let trained = doses.filter { $0.epsilon > 0 }
+    guard Set(trained.map(\.epsilon)).count >= 3,
+      let trend = spearman(trained.map(\.epsilon), trained.map(\.logitGap))
+    else { return nil }
+    // With fewer networks the approximation of p is poor.
+    let isEnough = trained.count >= 8
+    let falls = isEnough && trend.pValue < 0.05
     return Claim(
       id: "C1c", statement: "The larger the radius of AT, the smaller the gap",
-      measure: "rank correlation of radius and mean logit gap over \(doses.count) networks",
-      value: gapTrend.statistic, interval: nil, pValue: gapTrend.pValue,
-      verdict: falls ? (gapTrend.statistic < 0 ? .consistent : .inconsistent) : .undecided,
-      reason: "p below .05: \(falls ? "yes" : "no")")
+      measure: "rank correlation of radius and mean logit gap over \(trained.count) networks with AT",
+      value: trend.statistic, interval: nil, pValue: trend.pValue,
+      verdict: falls ? (trend.statistic < 0 ? .consistent : .inconsistent) : .undecided,
+      reason: isEnough ? "p below .05: \(falls ? "yes" : "no")" : "needs at least 8 networks")
   }
 }

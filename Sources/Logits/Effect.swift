@@ -17,7 +17,7 @@ public struct Effect: Sendable, Equatable, Codable {
   /// 95 % interval of the difference by the paired t distribution over seeds; nil with one pair.
   public let tInterval: Interval?
   /// 95 % percentile interval of the difference: seeds are drawn with replacement, and samples within them; nil with one
-  /// pair.
+  /// pair. With few seeds it is too narrow: see ``tInterval``.
   public let bootstrapInterval: Interval?
   /// The paired t test over seeds; nil with one pair or equal differences.
   public let pairedT: TestResult?
@@ -63,9 +63,10 @@ public struct Effect: Sendable, Equatable, Codable {
     robustMean = mean(pairs.map { mean($0.robust) })
     tInterval = Statistics.tInterval(differences)
     bootstrapInterval = ClusterBootstrap().interval(samples)
-    pairedT = pairedTTest(differences)
+    // Differences that are equal but for rounding have no test.
+    pairedT = pairedTTest(differences).flatMap { $0.statistic.isFinite ? $0 : nil }
     signFlipP = signFlipTest(differences)
-    let effects = samples.compactMap { Statistics.cohenDz($0) }
+    let effects = samples.compactMap { Statistics.cohenDz($0) }.filter(\.isFinite)
     cohenDz = effects.count == pairs.count ? mean(effects) : nil
     cliffsDelta = mean(pairs.map { Statistics.cliffsDelta($0.robust, $0.standard) })
     shareRobustLower = mean(samples.map { share($0.map { $0 < 0 }) })

@@ -16,6 +16,8 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   public let robustCalibration: [Calibration]
   /// The differences between the two kinds, by samples and measure.
   public let effects: [Selection: [Measure: Effect]]
+  /// The mean accuracy of the accuracy-matched standard networks; nil without them or without labels.
+  public let matchedAccuracy: Double?
   /// Mean differences by true class; empty without labels.
   public let classes: [ClassDifference]
   /// Agreement on which samples have high and low confidence, and logit gap.
@@ -65,6 +67,7 @@ public struct LogitStudy: Sendable, Equatable, Codable {
     case pairs, effects, classes, agreement, shift, orderings, claims
     case sampleCount = "sample_count"
     case classCount = "class_count"
+    case matchedAccuracy = "matched_accuracy"
     case standardCalibration = "standard_calibration"
     case robustCalibration = "robust_calibration"
   }
@@ -93,8 +96,11 @@ public struct LogitStudy: Sendable, Equatable, Codable {
     }
     let tables = try Self.aligned(standard + robust + matched)
     let seeds = standard.count
+    try Self.refuseRepetitions(tables[..<seeds], "--standard")
+    try Self.refuseRepetitions(tables[seeds..<2 * seeds], "--robust")
     let (standard, robust) = (Array(tables[..<seeds]), Array(tables[seeds..<2 * seeds]))
     (sampleCount, classCount) = (standard[0].sampleCount, standard[0].classCount)
+    matchedAccuracy = try Self.checkMatched(tables[(2 * seeds)...], robust)
     pairs = try zip(standard, robust).map { try LogitComparison(standard: $0, robust: $1) }
     let held = heldOut.isEmpty ? [LogitTable?](repeating: nil, count: 2 * seeds) : heldOut
     standardCalibration = zip(standard, held).compactMap { Calibration(of: $0, fittingOn: $1) }
@@ -102,19 +108,54 @@ public struct LogitStudy: Sendable, Equatable, Codable {
     let temperatures = (standardCalibration + robustCalibration).map(\.temperature)
     effects = Self.effects(standard, robust, Array(tables[(2 * seeds)...]), temperatures)
     classes = Self.classDifferences(standard, robust)
-    let measures = [standard, robust].map { $0.map { $0.measures() } }
-    agreement = [.confidence, .logitGap].reduce(into: [:]) { result, measure in
-      result[measure] = Agreement(
-        standard: measures[0].map { $0.values(measure)! }, robust: measures[1].map { $0.values(measure)! })
-    }
+    agreement = [
+      .confidence: Agreement(standard: standard.map(\.certainties), robust: robust.map(\.certainties)),
+      .logitGap: Agreement(
+        standard: standard.map { $0.measures().logitGap }, robust: robust.map { $0.measures().logitGap }),
+    ]
     shift = ConfidenceShift(standard: standard, robust: robust, features: features)
     orderings = Orderings(standard: standard, robust: robust)
     claims = Claim.all(of: self)
   }
 
-  /// The tables with rows in the order of the first one's.
+  /// The tables with rows in the order of the first one's, and the labels that any of them has.
   private static func aligned(_ tables: [LogitTable]) throws -> [LogitTable] {
-    try [tables[0]] + tables.dropFirst().map { try LogitComparison.matched(tables[0], $0).robust }
+    var first = tables[0]
+    if first.labels == nil, let labelled = tables.first(where: { $0.labels != nil }) {
+      first = try LogitComparison.matched(first, labelled).standard
+    }
+    return try [first] + tables.dropFirst().map { try LogitComparison.matched(first, $0).robust }
+  }
+
+  /// Refuses networks of one kind that are the same one.
+  private static func refuseRepetitions(_ tables: ArraySlice<LogitTable>, _ option: String) throws {
+    for (i, table) in tables.enumerated() {
+      guard let other = tables.prefix(i).firstIndex(where: { $0.logits == table.logits }) else { continue }
+      throw TemperError(
+        .usage, field: option,
+        "names one network twice: logits \(other - tables.startIndex + 1) and \(i + 1) are equal",
+        remedy: "Give networks of different seeds; copies are no evidence.")
+    }
+  }
+
+  /// The mean accuracy of some tables; nil without labels.
+  private static func accuracy(_ tables: some Sequence<LogitTable>) -> Double? {
+    let shares = tables.compactMap { $0.measures().isCorrect.map(share) }
+    return shares.isEmpty ? nil : mean(shares)
+  }
+
+  /// Refuses a control that is none.
+  private static func checkMatched(_ matched: ArraySlice<LogitTable>, _ robust: [LogitTable]) throws
+    -> Double?
+  {
+    guard !matched.isEmpty, let a = accuracy(matched), let b = accuracy(robust) else { return nil }
+    guard abs(a - b) <= 0.02 else {
+      throw TemperError(
+        .usage, field: "--matched",
+        "have a mean accuracy of \(percent(a)), the robust networks \(percent(b))",
+        remedy: "Give standard networks whose accuracy differs by at most 2 points.")
+    }
+    return a
   }
 
   private static func effects(
@@ -159,4 +200,9 @@ public struct LogitStudy: Sendable, Equatable, Codable {
         accuracy: difference { m in { m.isCorrect![$0] ? 1 : 0 } })
     }
   }
+}
+
+extension LogitTable {
+  /// Each sample's confidence less 1, (N): confidences that round to 1 still differ.
+  var certainties: [Double] { (0..<sampleCount).map { -LogitRow(row($0)).doubt } }
 }

@@ -86,9 +86,9 @@ extension Orderings.Kind {
     mostFrequentShare = mean(concentrations.map(\.share))
     topThreeEntropyLimit = log(Double((classes - 1) * (classes - 2) * (classes - 3)))
     let isSmall = classes <= 100
-    meanRanks = isSmall ? meanMatrix(tables.map(Self.ranks)) : nil
+    meanRanks = isSmall ? meanRows(tables.map(Self.ranks)) : nil
     let probabilities = isSmall ? tables.compactMap(Self.probabilities) : []
-    meanProbabilities = probabilities.isEmpty ? nil : meanMatrix(probabilities)
+    meanProbabilities = probabilities.isEmpty ? nil : meanRows(probabilities)
   }
 
   /// How concentrated the next three classes are, given the predicted one.
@@ -151,8 +151,10 @@ private func average(_ values: [Double?]) -> Double? {
   return present.isEmpty ? nil : mean(present)
 }
 
-private func meanMatrix(_ matrices: [[[Double]]]) -> [[Double]] {
+/// The mean of each row over the matrices in which it is not 0.
+private func meanRows(_ matrices: [[[Double]]]) -> [[Double]] {
   matrices[0].indices.map { i in
-    matrices[0][i].indices.map { j in mean(matrices.map { $0[i][j] }) }
+    let rows = matrices.map { $0[i] }.filter { $0.contains { $0 != 0 } }
+    return matrices[0][i].indices.map { j in rows.isEmpty ? 0 : mean(rows.map { $0[j] }) }
   }
 }

@@ -129,14 +129,15 @@ extension StudyReport {
       kind.meanRanks.map {
         heatMap(
           "Mean ranks, \(name)",
-          "Rank 1 is the next class after the predicted one, in means over samples and seeds.",
+          "By predicted class. Rank 1 is the next class after it; means over samples, then over seeds.",
           "predicted class", Plot.Axis("mean rank"), $0)
       }
     }
     let probabilities = kinds.compactMap { name, kind in
       kind.meanProbabilities.map {
         heatMap(
-          "Mean probabilities, \(name)", "Off the diagonal: which classes are held to be which.",
+          "Mean probabilities, \(name)",
+          "By true class. Off the diagonal: which classes are held to be which.",
           "true class",
           Plot.Axis("mean probability", range: 0...1), $0)
       }

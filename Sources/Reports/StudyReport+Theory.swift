@@ -1,18 +1,18 @@
+import FileFormats
 import Foundation
 import Logits
 import Statistics
 
 extension StudyReport {
   var theory: Page.Section? {
-    let checks =
-      zip(results.standardTheory.map { ($0, "standard") } + results.robustTheory.map { ($0, "AT") }, 0...)
-      .map(\.0)
+    let checks = results.standardTheory.map { ($0, "standard") } + results.robustTheory.map { ($0, "AT") }
     guard !checks.isEmpty else { return nil }
     let table = Table(
-      "Attacked training images, and the scale of the logits with the smallest adversarial loss",
+      "Attacked training images (clean columns: test images), and the scale of the logits with the smallest adversarial loss",
       columns: [
         .text("Network"), .text("Kind"), .number("Loss"), .number("Entropy"), .number("Loss - entropy"),
         .number("Predicted by decay"), .number("Clean loss - entropy"), .number("s*"), .number("Loss at s*"),
+        .number("Gap over its cap"),
       ],
       rows: checks.map { check, kind in
         [
@@ -20,7 +20,7 @@ extension StudyReport {
           StudyText.number(check.adversarialEntropy),
           StudyText.number(check.excess), kind == "AT" ? StudyText.number(check.decayTerm) : "–",
           StudyText.number(check.cleanExcess), StudyText.number(check.scale.best),
-          StudyText.number(check.scale.lowestLoss),
+          StudyText.number(check.scale.lowestLoss), StudyText.number(check.gapOverCap),
         ]
       })
     func line(_ name: String, _ check: TheoryCheck?) -> Plot.Line? {
@@ -37,16 +37,23 @@ extension StudyReport {
           "The adversarial loss is convex in the scale s of the logits and is log K = \(limit) at s = 0. Where it is above"
             + " that at s = 1, the best s is below 1: smaller logits, a smaller gap, the same accuracy. Where training has"
             + " made the loss stationary in s, the mean loss is the mean entropy, less what weight decay takes. Each point"
-            + " of a curve is attacked anew."),
+            + " of a curve is attacked anew. The entropy of a sample caps its gap; how much of the cap gaps reach is the last"
+            + " column."),
         .plot(
           .lines(
             "Adversarial loss over the scale of the logits, first pair",
-            message: "The smallest loss is at a small s for the standard network and near 1 with AT.",
+            message: scaleMessage,
             x: Plot.Axis("scale s", isLogarithmic: true),
             y: Plot.Axis("adversarial loss", unit: "nats", isLogarithmic: true),
             series: curves)),
         .table(table),
       ])
+  }
+
+  private var scaleMessage: String {
+    let best = [results.standardTheory, results.robustTheory].map { $0.first.map(\.scale.best) }
+    return "The smallest loss is at s = \(StudyText.number(best[0])) for the standard network and at s ="
+      + " \(StudyText.number(best[1])) with AT."
   }
 
   var dose: Page.Section? {
@@ -96,7 +103,7 @@ extension StudyReport {
       [
         .paragraph(
           "The accuracy under attack is an upper bound of the robust accuracy: one attack, without a check for masked"
-            + " gradients."),
+            + " gradients." + matched),
         .table(
           Table(
             "Accuracy",
@@ -112,19 +119,26 @@ extension StudyReport {
       ])
   }
 
+  private var matched: String {
+    study.matchedAccuracy.map {
+      " The standard networks of equal accuracy are right on \(percentText($0)) of the clean images in the mean."
+    } ?? ""
+  }
+
   var methods: Page.Section {
     let rows = results.settings.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
     var blocks: [Page.Block] = [
       .list([
         "Pixels are in [0, 1]. Logits are the network's outputs before softmax; the max logit depends on a constant that"
           + " may be added to all logits, the gap and the max minus the mean do not.",
-        "Differences are AT minus standard, of two networks with the same initial weights, order of images and schedule."
-          + " The seed is the unit of replication; intervals are percentiles of 10,000 bootstrap resamples of seeds and,"
-          + " within them, samples.",
+        "Differences are AT minus standard, of two networks of one seed, which is the unit of replication. t intervals are"
+          + " over seeds; bootstrap intervals are percentiles of 10,000 resamples of seeds and, within them, of samples, and"
+          + " too narrow with few seeds. Claims go by t intervals.",
         "p (t) is the paired t test over seeds, corrected by Holm for all measures of a table; p (sign flips) is exact and"
           + " cannot be below 2 to the power of 1 minus the number of seeds.",
-        "The ceiling of agreement is the geometric mean of the agreement of networks of one kind that differ in their"
-          + " seed. Two kinds that rank samples alike up to the noise of seeds reach it.",
+        "The ceiling of agreement comes from networks of one kind that differ in their seed: the geometric mean of the two"
+          + " kinds' rank correlations, the lower one of their Jaccard indices. Two kinds that rank samples alike up to the"
+          + " noise of seeds reach it. Its intervals are by the jackknife over seeds.",
         "Cohen's d is the mean of the samples' differences over their standard deviation; Cliff's delta, the"
           + " Kolmogorov-Smirnov and the Wasserstein distance compare the two distributions.",
       ])
@@ -147,8 +161,25 @@ extension StudyReport {
           Download("study.json", type: "application/json", bytes: json),
           Download("effects.csv", type: "text/csv", bytes: Array(effectsCSV.utf8)),
           Download("claims.csv", type: "text/csv", bytes: Array(claimsCSV.utf8)),
+          Download("samples.npz", type: "application/zip", bytes: samplesArchive),
         ])
       ])
+  }
+
+  /// The samples' gaps and confidences, (seeds, samples).
+  private var samplesArchive: [UInt8] {
+    let kinds = [("standard", standard), ("robust", robust)]
+    let arrays = kinds.flatMap { name, networks in
+      [("logit_gap", Measure.logitGap), ("confidence", .confidence)].map { title, measure in
+        let values = networks.flatMap { $0.values(measure)!.map { Float($0) } }
+        return (
+          name: "\(name)_\(title)",
+          array: try! NpyArray(shape: [networks.count, sampleIDs.count], .float32(values))
+        )
+      }
+    }
+    let ids = try! NpyArray(shape: [sampleIDs.count], .int64(sampleIDs))
+    return NpzArchive.serialized([(name: "sample_ids", array: ids)] + arrays)
   }
 
   private var effectsCSV: String {

@@ -27,6 +27,7 @@ public struct StudyReport: Sendable {
   let results: StudyResults
   /// Measures of clean images, one per network.
   let standard, robust: [Measures]
+  let sampleIDs: [Int64]
   let images: Images?
   let classNames: [String]
   let commands: [String]
@@ -48,6 +49,7 @@ public struct StudyReport: Sendable {
     self.results = results
     self.standard = standard.map { $0.measures() }
     self.robust = robust.map { $0.measures() }
+    sampleIDs = standard[0].sampleIDs
     self.images = images
     self.classNames = classNames
     self.commands = commands
@@ -101,8 +103,8 @@ public struct StudyReport: Sendable {
       [
         .paragraph(
           "Consistent with the figures: \(counts[.consistent] ?? 0). Inconsistent: \(counts[.inconsistent] ?? 0). Undecided:"
-            + " \(counts[.undecided] ?? 0). The statements are those of the abstract of Seguin et al., arXiv"
-            + " 2108.12001, in other words, and consequences that theory draws; the rules were fixed before measuring."
+            + " \(counts[.undecided] ?? 0); without a rule: \(counts[.descriptive] ?? 0). The statements are those of the abstract of Seguin et al., arXiv"
+            + " 2108.12001, in other words, and consequences that theory draws; the rules are the project's and stand in the last column."
         ),
         .table(StudyText.claims(results.claims)),
         .plot(

@@ -57,7 +57,8 @@ public enum StudyText {
     Table(
       "Adversarially trained minus standard, on \(title(selection))",
       columns: [
-        .text("Measure"), .number("Standard"), .number("AT"), .number("Difference"), .number("95 % interval"),
+        .text("Measure"), .number("Standard"), .number("AT"), .number("Difference"), .number("95 % t"),
+        .number("95 % bootstrap"),
         .number("p (t, Holm)"), .number("p (sign flips)"), .number("Share lower"), .number("Cohen's d"),
         .number("Cliff's delta"), .number("KS distance"), .number("Wasserstein"),
       ],
@@ -65,7 +66,7 @@ public enum StudyText {
         effects[measure].map { effect in
           [
             measure.title, number(effect.standardMean), number(effect.robustMean), number(effect.difference),
-            interval(effect.bootstrapInterval), probability(effect.holmP),
+            interval(effect.tInterval), interval(effect.bootstrapInterval), probability(effect.holmP),
             probability(effect.differences.count > 1 ? effect.signFlipP : nil),
             percentText(effect.shareRobustLower), number(effect.cohenDz), number(effect.cliffsDelta),
             number(effect.kolmogorovSmirnov), number(effect.wasserstein),

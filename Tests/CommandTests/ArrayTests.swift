@@ -54,7 +54,16 @@ import Testing
       let gap = try #require((all["measures"] as? [String: Any])?["logit_gap"] as? [String: Any])
       let means = ["standard", "robust"].compactMap { (gap[$0] as? [String: Any])?["mean"] as? Double }
       #expect(means.count == 2 && abs(means[0] / means[1] - 2) < 1e-5, "halved logits have half the gap")
-      let seeds = ["analyze", "--standard", a, a, a, "--robust", b, b, b] + labels
+      func scaled(_ name: String, _ factors: [Float]) throws -> [String] {
+        let logits = try Safetensors(contentsOf: a).floats("logits").values
+        return try factors.enumerated().map { index, factor in
+          let path = "\(folder)/\(name)-\(index).npy"
+          try NpyArray(shape: [8, 10], .float32(logits.map { $0 * factor })).write(to: path)
+          return path
+        }
+      }
+      let (standard, robust) = try (scaled("s", [1, 1.01, 0.99]), scaled("r", [0.5, 0.51, 0.48]))
+      let seeds = ["analyze", "--standard"] + standard + ["--robust"] + robust + labels
       let claims = try #require(try temper(seeds + ["--json"]).json()["claims"] as? [[String: Any]])
       #expect(claims.first { $0["id"] as? String == "C1b" }?["verdict"] as? String == "consistent")
       try expectFailure(

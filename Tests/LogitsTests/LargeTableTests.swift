@@ -39,6 +39,16 @@ import Testing
     }
   }
 
+  @Test func writtenArchivesAreRead() throws {
+    let arrays: [(name: String, array: NpyArray)] = [
+      ("a", try NpyArray(shape: [2, 3], .float32([1, 2, 3, 4, 5, 6]))),
+      ("empty", try NpyArray(shape: [0], .int64([]))), ("ids", try NpyArray(shape: [2], .int64([7, -1]))),
+    ]
+    let archive = try NpzArchive(bytes: NpzArchive.serialized(arrays))
+    #expect(archive.names == ["a", "empty", "ids"])
+    for (name, array) in arrays { #expect(try archive.array(name) == array) }
+  }
+
   @Test func missingArraysAreNamed() throws {
     let error = #expect(throws: TemperError.self) {
       try NpzArchive(contentsOf: fixture("Logits/stored.npz")).array("scores")

@@ -69,7 +69,7 @@ import Testing
 
   @Test func fewSeedsDecideNothing() throws {
     let study = try LogitStudy(standard: Self.tables(2, factor: 2), robust: Self.tables(2, factor: 1))
-    #expect(study.claims.allSatisfy { $0.verdict == .undecided })
+    #expect(study.claims.allSatisfy { [.undecided, .descriptive].contains($0.verdict) })
   }
 
   @Test func unrelatedNetworksAgreeByChance() throws {
@@ -130,6 +130,45 @@ import Testing
     #expect(orderings.standard.topThreeEntropy == 0)
     #expect(orderings.standard.mostFrequentShare == 1)
     #expect(orderings.standard.meanProbabilities == nil)
+  }
+
+  @Test func copiesAreNoEvidence() throws {
+    let (a, b) = try (Self.tables(2, factor: 2), Self.tables(2, factor: 1))
+    for (standard, robust, option) in [([a[0], a[0]], b, "--standard"), (a, [b[1], b[1]], "--robust")] {
+      let error = #expect(throws: TemperError.self) { try LogitStudy(standard: standard, robust: robust) }
+      #expect(error?.field == option)
+    }
+  }
+
+  @Test func controlsOfOtherAccuracyAreRefused() throws {
+    let (a, b) = try (Self.tables(2, factor: 2), Self.tables(2, factor: 1))
+    let study = try LogitStudy(standard: a, robust: b, matched: b)
+    #expect(study.effects[.accuracyMatched]?[.logitGap]?.difference == 0)
+    let wrong = try b.map { try LogitTable(logits: $0.logits.map { -$0 }, classCount: 5, labels: $0.labels) }
+    let error = #expect(throws: TemperError.self) { try LogitStudy(standard: a, robust: b, matched: wrong) }
+    #expect(error?.field == "--matched")
+  }
+
+  @Test func labelsOfAnyTableServeAll() throws {
+    var (a, b) = try (Self.tables(2, factor: 2), Self.tables(2, factor: 1))
+    let expected = try LogitStudy(standard: a, robust: b)
+    a[0] = try LogitTable(logits: a[0].logits, classCount: 5)
+    b[1] = try LogitTable(logits: b[1].logits, classCount: 5)
+    let study = try LogitStudy(standard: a, robust: b)
+    #expect(study.effects == expected.effects && study.standardCalibration == expected.standardCalibration)
+  }
+
+  /// Of two kinds that are one, no way to swap networks stands out.
+  @Test func equalKindsHaveTheSameClasses() throws {
+    let tables = try Self.tables(12, factor: 1, samples: 300)
+    let pValues = try (0..<8).map { turn in
+      let turned = tables[turn...] + tables[..<turn]
+      let study = try LogitStudy(
+        standard: Array(turned.prefix(6)), robust: (0..<6).map { Array(turned.suffix(6))[($0 + turn) % 6] })
+      return try #require(study.shift.composition?.test?.pValue)
+    }
+    #expect(pValues.allSatisfy { ($0 * 32).rounded() == $0 * 32 && $0 > 0 })
+    #expect(pValues.count { $0 < 0.05 } <= 2 && pValues.contains { $0 > 0.3 }, "\(pValues)")
   }
 
   @Test func refusesOtherNumbersOfNetworksAndOtherImages() throws {

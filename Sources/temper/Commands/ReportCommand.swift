@@ -78,16 +78,17 @@ struct ReportCommand: ParsableCommand {
     let device = try devices.open()
     Interruption.catchSignals()
     let data = try RunData(runs: standard + robust + matched + dose, folder: dataDir)
+    func show(_ message: String) throws {
+      Console.transient(message)
+      try stopIfInterrupted()
+    }
     func measure(_ runs: [String]) throws -> [RunMeasurement] {
-      try runs.map { run in
-        try RunMeasurement(of: run, data.split(of: run), settings, on: device) { message in
-          Console.transient(message)
-          try stopIfInterrupted()
-        }
+      try runs.map {
+        try RunMeasurement(of: $0, data.split(of: $0), settings, on: device, progress: show)
       }
     }
     func clean(_ run: String) throws -> LogitTable {
-      try RunMeasurement.clean(of: run, data.split(of: run), settings, on: device)
+      try RunMeasurement.clean(of: run, data.split(of: run), settings, on: device, progress: show)
     }
     let (a, b, equal) = try (measure(standard), measure(robust), matched.map(clean))
     let doses = try dose.map { run in
@@ -97,7 +98,8 @@ struct ReportCommand: ParsableCommand {
     let images = data.test.prefix(limit)
     let results = try StudyResults(
       measurements: a, b, matched: equal, doses: doses, images: images,
-      robustEpsilon: robust.map { try data.epsilon(of: $0) }, settings: described(settings, data, device))
+      robustEpsilon: robust.map { try data.epsilon(of: $0) }, attackEpsilon: Double(threat.epsilon.float),
+      settings: described(settings, data, device))
     let report = StudyReport(
       results, standard: a.map(\.clean), robust: b.map(\.clean),
       images: [1, 3].contains(images.channels)
@@ -116,14 +118,19 @@ struct ReportCommand: ParsableCommand {
   private func described(_ settings: MeasurementSettings, _ data: RunData, _ device: Device) -> [String:
     String]
   {
-    [
+    let trained = [
+      "standard networks": standard, "adversarially trained networks": robust,
+      "standard networks of equal accuracy": matched, "networks of other radii": dose,
+    ].compactMapValues { data.training(of: $0) }
+    return [
       "attack":
         "PGD on cross-entropy, \(norm.rawValue), epsilon \(epsilon), \(steps) steps of \(settings.attack.stepSize),"
         + " random start, seed \(settings.attack.seed)",
       "attacked images": "the first \(attackedLimit) of the test and of the training images",
       "data set": data.test.name, "device": device.description, "temper": Temper.version,
       "weights": last ? "the last epoch's" : "of the epoch that did best on validation images",
-    ].merging(data.settings) { $1 }
+      "seeds": data.seeds(of: standard),
+    ].merging(trained) { $1 }
   }
 
   /// The program by its name alone; arguments with blanks in quotes.
@@ -167,20 +174,22 @@ struct RunData {
     return configuration.method == .pgd ? Double(try Epsilon(configuration.epsilon).float) : 0
   }
 
-  /// Settings that all runs of a kind share.
-  var settings: [String: String] {
-    var settings: [String: String] = [:]
-    for method in [TrainingConfiguration.Method.standard, .pgd] {
-      let all = configurations.values.filter { $0.method == method }
-      guard let first = all.first else { continue }
-      let name = method == .pgd ? "adversarial training" : "standard training"
-      settings[name] =
-        "\(first.model), \(first.epochs) epochs, batch \(first.batchSize), \(first.optimizer.rawValue) \(first.learningRate)"
-        + " (\(first.schedule.rawValue)), weight decay \(first.weightDecay)"
-        + (method == .pgd ? ", PGD of \(first.steps) steps" : "")
-      settings["seeds"] = Set(configurations.values.map(\.seed)).sorted().map { "\($0)" }.joined(
-        separator: ", ")
-    }
-    return settings
+  /// How some runs were trained, in words; nil for no runs.
+  func training(of runs: [String]) -> String? {
+    let words = Set(
+      runs.map { run in
+        let run = configurations[run]!
+        return
+          "\(run.model), \(run.epochs) epochs, batch \(run.batchSize), \(run.optimizer.rawValue) \(run.learningRate)"
+          + " (\(run.schedule.rawValue)), weight decay \(run.weightDecay), \(run.limit.map { "\($0)" } ?? "all") images"
+          + (run.method == .pgd
+            ? ", PGD of \(run.steps) steps of \(run.stepSize) at epsilon \(run.epsilon)" : "")
+      })
+    return words.isEmpty ? nil : words.sorted().joined(separator: "; ")
+  }
+
+  /// The seeds of some runs, in their order.
+  func seeds(of runs: [String]) -> String {
+    runs.map { "\(configurations[$0]!.seed)" }.joined(separator: ", ")
   }
 }
