@@ -2,7 +2,7 @@ import Devices
 import FileFormats
 import Tensors
 
-/// Images of any origin as floats, such as those of a `.npy` file.
+/// Images of any origin as floats, of a `.npy` file that is read batch by batch: it may be larger than the memory.
 public struct ArrayDataset: BatchSource {
   /// Extents of an image.
   public let height: Int
@@ -10,10 +10,9 @@ public struct ArrayDataset: BatchSource {
   public let width: Int
   /// Channels of an image.
   public let channels: Int
-  /// (count, height, width, channels), in [0, 1].
-  public let images: [Float]
   /// One class index per image.
   public let labels: [Int32]
+  private let rows: NpyRows
   private let device: Device
   /// Rounding of a file's conversion that is clamped instead of refused.
   private static let tolerance: Float = 1e-6
@@ -23,12 +22,11 @@ public struct ArrayDataset: BatchSource {
   ///   - labelFile: class indices, or nil when they are not needed.
   ///   - extents: channels, height and width that images must have.
   ///   - classes: number of classes that labels must be below.
-  /// - Throws: `.badData` naming the file and the first wrong value, for NaN, pixels outside [0, 1], or labels
-  ///   out of range.
+  /// - Throws: `.badData` naming the file, for a shape that does not fit and labels out of range.
   public init(
     imageFile: String, labelFile: String? = nil, extents: [Int]? = nil, classes: Int, on device: Device
   ) throws {
-    let array = try NpyArray(contentsOf: imageFile)
+    let array = try NpyRows(contentsOf: imageFile)
     guard array.shape.count == 4 || array.shape.count == 3 else {
       throw TemperError(
         .badData, file: imageFile, field: "shape", "is \(array.shape)",
@@ -45,7 +43,7 @@ public struct ArrayDataset: BatchSource {
         remedy: "Use images of that size, or a network trained on images of this one.")
     }
     (channels, height, width) = (shape[1], shape[2], shape[3])
-    images = try Self.channelsLast(Self.checked(try array.floats(), imageFile), shape)
+    rows = array
     labels =
       try labelFile.map { try Self.labels($0, count: shape[0], classes: classes) }
       ?? [Int32](repeating: 0, count: shape[0])
@@ -55,22 +53,23 @@ public struct ArrayDataset: BatchSource {
   /// Number of images.
   public var count: Int { labels.count }
 
-  /// The images of a range of positions, copied or gathered to the device.
+  /// The images of a range of positions, read and copied to the device.
+  /// - Throws: `.badData` naming the file and the first wrong value, for NaN and pixels outside [0, 1].
   public func batch(_ range: Range<Int>) throws -> Batch {
-    let size = height * width * channels
+    let pixels = try checked(rows.floats(range), range.lowerBound * height * width * channels)
     return Batch(
       images: try Tensor(
-        Array(images[range.lowerBound * size..<range.upperBound * size]),
+        Self.channelsLast(pixels, [range.count, channels, height, width]),
         shape: [range.count, height, width, channels], on: device),
       labels: try Tensor(Array(labels[range]), on: device),
       sampleIDs: try Tensor(range.map { Int32($0) }, on: device))
   }
 
-  private static func checked(_ pixels: [Float], _ file: String) throws -> [Float] {
+  private func checked(_ pixels: [Float], _ first: Int) throws -> [Float] {
     try pixels.enumerated().map { index, pixel in
-      guard pixel >= -tolerance, pixel <= 1 + tolerance else {
+      guard pixel >= -Self.tolerance, pixel <= 1 + Self.tolerance else {
         throw TemperError(
-          .badData, file: file, field: "pixel \(index)", "is \(pixel); pixels are in [0, 1]",
+          .badData, file: rows.file, field: "pixel \(first + index)", "is \(pixel); pixels are in [0, 1]",
           remedy: pixel.isFinite
             ? "Divide bytes by 255 and undo any normalisation; the network normalises itself."
             : "Remove NaN and infinite pixels.")

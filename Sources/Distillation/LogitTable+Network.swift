@@ -1,5 +1,6 @@
 import Attacks
 import Datasets
+import FileFormats
 import Logits
 import Networks
 import Tensors
@@ -35,6 +36,35 @@ extension LogitTable {
     try self.init(
       logits: logits, classCount: network.description.classes, labels: hasLabels ? labels : nil,
       sampleIDs: ids, gapGradientNorms: measuresGradients ? norms : nil, provenance: provenance)
+  }
+}
+
+extension LogitTable {
+  /// Writes the logits of a network over images as a `.npy` file (N, K), batch by batch: neither the images nor the table need
+  /// to fit the memory.
+  /// - Returns: N.
+  /// - Throws: `.badData` for logits that are NaN or infinite, `.io`; then there is no file.
+  public static func write(
+    of network: any Network, over source: some BatchSource, attack: any Attack = NoAttack(),
+    limit: Int? = nil,
+    batchSize: Int = 250, to path: String, progress: (Int) throws -> Void = { _ in }
+  ) throws -> Int {
+    let count = min(source.count, limit ?? .max)
+    try NpyArray.write(shape: [count, network.description.classes], to: path) { append in
+      for range in source.ranges(of: batchSize, limit: limit) {
+        let batch = try source.batch(range)
+        let logits = try network(try attack.perturb(batch, against: network)).floats()
+        if let place = logits.firstIndex(where: { !$0.isFinite }) {
+          throw TemperError(
+            .badData, field: "logits",
+            "row \(range.lowerBound + place / network.description.classes) is NaN or infinite",
+            remedy: "Check the network's weights and the images' range.")
+        }
+        try append(logits)
+        try progress(range.upperBound)
+      }
+    }
+    return count
   }
 }
 

@@ -82,12 +82,17 @@ extension NpyArray {
       case .int64(let values): ("<i8", encode(values))
       case .uint8(let values): ("|u1", values)
       }
+    return Self.head(descr, shape) + data
+  }
+
+  /// What stands before the data of a file.
+  static func head(_ descr: String, _ shape: [Int]) -> [UInt8] {
     let dimensions = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
     var header = "{'descr': '\(descr)', 'fortran_order': False, 'shape': (\(dimensions)), }"
     // Magic, version, length, header and newline fill a multiple of 64.
     header += String(repeating: " ", count: 63 - (10 + header.utf8.count) % 64) + "\n"
     let length = [UInt8(header.utf8.count & 255), UInt8(header.utf8.count >> 8)]
-    return Self.magic + [1, 0] + length + Array(header.utf8) + data
+    return magic + [1, 0] + length + Array(header.utf8)
   }
 }
 

@@ -188,10 +188,12 @@ import Testing
       #expect(try load([6, 2, 2], pixels).channels == 1)
       for (value, remedy) in [(Float.nan, "NaN"), (255, "255"), (-0.1, "255"), (.infinity, "NaN")] {
         var wrong = pixels
-        wrong[5] = value
-        let error = #expect(throws: TemperError.self) { try load([2, 3, 2, 2], wrong) }
+        wrong[17] = value
+        let set = try load([2, 3, 2, 2], wrong)
+        #expect(try set.batch(0..<1).count == 1)
+        let error = #expect(throws: TemperError.self) { try set.batch(1..<2) }
         #expect(
-          error?.kind == .badData && error?.field == "pixel 5" && error?.remedy?.contains(remedy) == true)
+          error?.kind == .badData && error?.field == "pixel 17" && error?.remedy?.contains(remedy) == true)
       }
       #expect(throws: TemperError.self) { try load([24], pixels) }
       #expect(throws: TemperError.self) { try load([2, 3, 2, 2], pixels, labels: [1]) }

@@ -68,26 +68,37 @@ struct LogitsCommand: ParsableCommand {
       "model": loaded.network.description.model,
     ]
     let attack = try singleAttack(&provenance)
-    let table: LogitTable
     if let images {
       provenance["images"] = images
       let arrays = try ArrayDataset(
         imageFile: images, labelFile: labels, extents: loaded.network.description.extents,
         classes: loaded.network.description.classes, on: device)
-      table = try LogitTable(
-        of: loaded.network, over: arrays, attack: attack, measuresGradients: gradients,
-        hasLabels: labels != nil, limit: limit, provenance: provenance, progress: progress)
+      return try write(loaded, arrays, attack, hasLabels: labels != nil, provenance)
+    }
+    let dataset = try loaded.images(split, data: data, folder: dataDir).prefix(limit)
+    provenance["dataset"] = dataset.name
+    provenance["split"] = split.rawValue
+    try write(loaded, try DeviceDataset(dataset, on: device), attack, hasLabels: true, provenance)
+  }
+
+  /// A `.npy` file is written batch by batch.
+  private func write(
+    _ loaded: LoadedNetwork, _ source: some BatchSource, _ attack: any Attack, hasLabels: Bool,
+    _ provenance: [String: String]
+  ) throws {
+    let count: Int
+    if out.hasSuffix(".npy") {
+      count = try LogitTable.write(
+        of: loaded.network, over: source, attack: attack, limit: limit, to: out, progress: progress)
     } else {
-      let dataset = try loaded.images(split, data: data, folder: dataDir).prefix(limit)
-      provenance["dataset"] = dataset.name
-      provenance["split"] = split.rawValue
-      table = try LogitTable(
-        of: loaded.network, over: try DeviceDataset(dataset, on: device), attack: attack,
-        measuresGradients: gradients, provenance: provenance, progress: progress)
+      let table = try LogitTable(
+        of: loaded.network, over: source, attack: attack, measuresGradients: gradients, hasLabels: hasLabels,
+        limit: limit, provenance: provenance, progress: progress)
+      try table.write(to: out)
+      count = table.sampleCount
     }
     Console.clearTransient()
-    try table.write(to: out)
-    Console.note("\(out): \(table.sampleCount) samples x \(table.classCount) classes")
+    Console.note("\(out): \(count) samples x \(loaded.network.description.classes) classes")
   }
 
   private func singleAttack(_ provenance: inout [String: String]) throws -> any Attack {
