@@ -5,13 +5,17 @@ import Statistics
 extension StudyReport {
   var samples: Page.Section {
     var blocks: [Page.Block] = [.table(StudyText.agreement(study))]
-    let (x, y) = (standard[0].logitGap, robust[0].logitGap)
-    blocks.append(
-      .plot(
-        .pairs(
-          "Logit gaps of the first pair",
-          message: "Each cell counts test images; below the diagonal the gap is smaller with AT.",
-          x: Plot.Axis("logit gap, standard"), y: Plot.Axis("logit gap, AT"), xs: x, ys: y)))
+    for (title, measure, range) in [
+      ("Confidences", Measure.confidence, 0.0...1.0), ("Logit gaps", .logitGap, nil),
+    ] {
+      blocks.append(
+        .plot(
+          .pairs(
+            "\(title) of the first pair",
+            message: "Each cell counts test images; below the diagonal the value is lower with AT.",
+            x: Plot.Axis("\(measure.title), standard", range: range), y: Plot.Axis("\(measure.title), AT"),
+            xs: standard[0].values(measure)!, ys: robust[0].values(measure)!)))
+    }
     return Page.Section(
       "Which samples", blocks, sections: [composition, features].compactMap { $0 } + galleries)
   }

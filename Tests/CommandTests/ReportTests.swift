@@ -46,8 +46,8 @@ import Testing
       let cards = page.elements.filter { $0.attributes["class"] == "card" }
       #expect(galleries.count == 2 && cards.count == 12)
       #expect(page.elements.filter { $0.name == "img" }.allSatisfy { $0.attributes["alt"]?.isEmpty == false })
-      #expect(page.count("figure") == 13)
-      if Gnuplot.installed != nil { #expect(page.count("svg") == 13) }
+      #expect(page.count("figure") == 14)
+      if Gnuplot.installed != nil { #expect(page.count("svg") == 14) }
       let addresses = page.elements.flatMap { element in
         ["src", "href", "xlink:href"].compactMap { element.attributes[$0] }
       }

@@ -34,7 +34,7 @@ struct AnalyzeCommand: ParsableCommand {
     parsing: .upToNextOption,
     help: ArgumentHelp("Standard networks with the accuracy of the robust ones.", valueName: "network"))
   var matched: [String] = []
-  @Option(help: "Labels, .npy, for tables that hold none.") var labels: String?
+  @Option(help: "Labels, .npy (N), in place of those that tables hold.") var labels: String?
   @Option(
     parsing: .unconditional, help: "Images used of a run's test split, from the first on (default: all).")
   var limit: Int?
