@@ -67,6 +67,13 @@ import Testing
     }
   }
 
+  @Test func gapsAndRanksOfEveryClass() throws {
+    let table = try LogitTable(logits: [1, 4, 2, 0, 3, 3, 3, 1], classCount: 4)
+    #expect(table.gaps(to: 1) == [0, 0] && table.gaps(to: 2) == table.measures().logitGap)
+    #expect(table.gaps(to: 3) == [3, 0] && table.gaps(to: 4) == [4, 2])
+    #expect(table.ranks() == [[2, 0, 1, 3], [0, 1, 2, 3]])
+  }
+
   @Test func summaryOfKnownNumbers() throws {
     // Gaps 0, 1, ..., 10 and maxima 0.
     let table = try LogitTable(
