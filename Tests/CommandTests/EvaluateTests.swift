@@ -62,6 +62,14 @@ import Testing
       #expect(try other.floats("gap_gradient_norms").shape == [40] && other.metadata["epsilon"] == "0.1")
       #expect(try other.floats("logits").values != table.floats("logits").values)
       try expectFailure(64, ["one attack"], Array(arguments.dropLast(2)) + attack + ["--loss", "worst"])
+      // Tables of the attacked images are of the same images; those of the validation images are of others.
+      let validation = folder + "/validation.safetensors"
+      let others = [
+        "logits", run, "--data-dir", folder, "--device", "cpu", "--split", "validation", "--limit", "40",
+      ]
+      #expect(try temper(others + ["--out", validation]).code == 0)
+      #expect(try temper(["analyze", "--standard", out, "--robust", attacked]).code == 0)
+      try expectFailure(65, ["images"], ["analyze", "--standard", out, "--robust", validation])
       #expect(table.metadata["weights_sha256"]?.count == 64 && table.metadata["split"] == "test")
       let analyze = ["analyze", "--standard", run, "--robust", run, "--data-dir", folder, "--device", "cpu"]
       let report = try temper(analyze + ["--limit", "40", "--json"]).json()

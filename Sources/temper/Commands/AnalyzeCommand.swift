@@ -93,7 +93,10 @@ struct AnalyzeCommand: ParsableCommand {
       return try LogitTable(
         of: loaded.network, over: try DeviceDataset(images, on: opened),
         measuresGradients: split == .test,
-        provenance: provenance.merging(["dataset": images.name, "split": split.rawValue]) { $1 })
+        provenance: provenance.merging([
+          "dataset": images.name, "split": split.rawValue,
+          LogitTable.ProvenanceKey.imagesSHA256: SHA256.hex(of: images.images),
+        ]) { $1 })
     }
     return (try table(.test, limit), try table(.validation, nil))
   }

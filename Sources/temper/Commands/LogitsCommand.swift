@@ -78,6 +78,7 @@ struct LogitsCommand: ParsableCommand {
     let dataset = try loaded.images(split, data: data, folder: dataDir).prefix(limit)
     provenance["dataset"] = dataset.name
     provenance["split"] = split.rawValue
+    provenance[LogitTable.ProvenanceKey.imagesSHA256] = SHA256.hex(of: dataset.images)
     try write(loaded, try DeviceDataset(dataset, on: device), attack, hasLabels: true, provenance)
   }
 
