@@ -11,7 +11,7 @@ public struct LogitComparison: Sendable, Equatable, Codable {
   public let robustProvenance: [String: String]
   /// The comparison on all samples.
   public let all: Group
-  /// The comparison on the samples that both networks classify correctly, which removes the influence of their
+  /// The comparison on the samples that both networks classify correctly, a selection that controls for their
   /// accuracies; nil without labels or without such samples.
   public let jointlyCorrect: Group?
 

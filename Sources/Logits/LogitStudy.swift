@@ -33,7 +33,7 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   public enum Selection: String, Sendable, CaseIterable, Codable, CodingKeyRepresentable {
     /// All samples.
     case all
-    /// Samples that both networks of a pair classify correctly, which removes the influence of accuracy.
+    /// Samples that both networks of a pair classify correctly: a selection that controls for accuracy.
     case jointlyCorrect = "jointly_correct"
     /// All samples, against standard networks whose training was stopped at the robust networks' accuracy.
     case accuracyMatched = "accuracy_matched"

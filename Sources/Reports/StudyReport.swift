@@ -94,7 +94,7 @@ public struct StudyReport: Sendable {
         rows.compactMap { label, measure in
           effects[measure].map {
             Plot.Estimates.Row(
-              label, $0.difference, interval: $0.bootstrapInterval.map { $0.lower...$0.upper })
+              label, $0.difference, interval: $0.tInterval.map { $0.lower...$0.upper })
           }
         })
     }
@@ -111,7 +111,7 @@ public struct StudyReport: Sendable {
           .estimates(
             "Differences, AT minus standard",
             message:
-              "Left of zero AT is lower. Intervals hold 95 % of bootstrap resamples of seeds and samples.",
+              "Left of zero AT is lower. The intervals are 95 % t intervals over seeds.",
             x: Plot.Axis("AT minus standard"), series: series)),
       ])
   }
