@@ -4,11 +4,23 @@
 static const char common[] = {
 #embed "common.cl" suffix(,)
   0 };
-static const char matmul[] = {
-#embed "matmul.cl" suffix(,)
+static const char product_cpu[] = {
+#embed "product_cpu.cl" suffix(,)
   0 };
-static const char convolution[] = {
-#embed "convolution.cl" suffix(,)
+static const char product_gpu[] = {
+#embed "product_gpu.cl" suffix(,)
+  0 };
+static const char matmul_cpu[] = {
+#embed "matmul_cpu.cl" suffix(,)
+  0 };
+static const char matmul_gpu[] = {
+#embed "matmul_gpu.cl" suffix(,)
+  0 };
+static const char convolution_cpu[] = {
+#embed "convolution_cpu.cl" suffix(,)
+  0 };
+static const char convolution_gpu[] = {
+#embed "convolution_gpu.cl" suffix(,)
   0 };
 static const char pooling[] = {
 #embed "pooling.cl" suffix(,)
@@ -40,8 +52,12 @@ static const char augmentation[] = {
 
 static const struct { const char *name, *text; } sources[] = {
   {"common.cl", common},
-  {"matmul.cl", matmul},
-  {"convolution.cl", convolution},
+  {"product_cpu.cl", product_cpu},
+  {"product_gpu.cl", product_gpu},
+  {"matmul_cpu.cl", matmul_cpu},
+  {"matmul_gpu.cl", matmul_gpu},
+  {"convolution_cpu.cl", convolution_cpu},
+  {"convolution_gpu.cl", convolution_gpu},
   {"pooling.cl", pooling},
   {"normalization.cl", normalization},
   {"softmax.cl", softmax},

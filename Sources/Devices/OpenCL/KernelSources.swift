@@ -1,6 +1,7 @@
 import Kernels
 
-/// The embedded OpenCL C sources: one program per file of the Kernels folder, each with `common.cl` in front.
+/// The embedded OpenCL C sources: one program per file of the Kernels folder, each with `common.cl` in front and
+/// with the other files that its lines `#include "NAME.cl"` ask for.
 package enum KernelSources {
   /// Program texts by family (the file's name without `.cl`).
   package static let families: [String: String] = {
@@ -11,8 +12,19 @@ package enum KernelSources {
       texts[name] = String(cString: temper_kernel_source_text(index))
     }
     let common = texts.removeValue(forKey: "common") ?? ""
-    return texts.mapValues { common + "\n#line 1\n" + $0 }
+    return texts.mapValues { common + "\n#line 1\n" + withIncludes($0, from: texts) }
   }()
+
+  private static func withIncludes(_ text: String, from texts: [String: String]) -> String {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    return lines.enumerated().map { number, line in
+      let prefix = "#include \"", suffix = ".cl\""
+      guard line.hasPrefix(prefix), line.hasSuffix(suffix),
+        let included = texts[String(line.dropFirst(prefix.count).dropLast(suffix.count))]
+      else { return String(line) }
+      return "#line 1\n\(included)\n#line \(number + 2)"
+    }.joined(separator: "\n")
+  }
 
   /// The family that holds each kernel; kernels are declared as `kernel void NAME(` at the start of a line.
   package static let familyOfKernel: [String: String] = {

@@ -148,13 +148,15 @@ public final class OpenCL: @unchecked Sendable {
   ///   - name: a kernel of the Kernels folder; its program is compiled, or read from the cache, at first use.
   ///   - global: work items per dimension, rounded up to multiples of `local`.
   ///   - local: work group size, or nil to let the driver choose.
+  ///   - defines: macros that the kernel's program is specialised by.
   package func launch(
-    _ name: String, _ arguments: [KernelArgument], global: [Int], local: [Int]? = nil
+    _ name: String, _ arguments: [KernelArgument], global: [Int], local: [Int]? = nil,
+    defines: [String: Int] = [:]
   ) throws {
     guard global.allSatisfy({ $0 > 0 }) else { return }
     lock.lock()
     defer { lock.unlock() }
-    let kernel = try programs.kernel(named: name)
+    let kernel = try programs.kernel(named: name, defines: defines)
     for (index, argument) in arguments.enumerated() {
       let status = argument.withBytes { api.clSetKernelArg(kernel, cl_uint(index), $0, $1) }
       try OpenCL.check(status, "clSetKernelArg \(index) of \(name)")

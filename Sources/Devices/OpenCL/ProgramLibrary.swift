@@ -11,7 +11,7 @@ struct ProgramLibrary {
   private var programs: [String: cl_program] = [:]
   private var kernels: [String: cl_kernel] = [:]
   /// Options of every build. Denormals and precise division stay as the standard has them.
-  private let options = "-cl-std=CL1.2"
+  private static let options = "-cl-std=CL1.2"
 
   init(api: TemperOpenCL, context: cl_context, info: OpenCLDeviceInfo) {
     self.api = api
@@ -20,18 +20,27 @@ struct ProgramLibrary {
     cache = ProgramCache.standard
   }
 
-  mutating func kernel(named name: String) throws -> cl_kernel {
-    if let kernel = kernels[name] { return kernel }
+  /// A kernel of the Kernels folder.
+  /// - Parameter defines: macros that its program is specialised by, such as tile sizes; each set of values is a
+  ///   program of its own.
+  mutating func kernel(named name: String, defines: [String: Int] = [:]) throws -> cl_kernel {
+    let options = Self.options(defines)
+    let key = name + options
+    if let kernel = kernels[key] { return kernel }
     guard let family = KernelSources.familyOfKernel[name] else {
       throw TemperError(.internal, field: name, "is no kernel of the Kernels folder")
     }
-    let program = try self.program(family)
+    let program = try self.program(family, options)
     var status: cl_int = 0
     let kernel = api.clCreateKernel(program, name, &status)
     try OpenCL.check(status, "clCreateKernel \(name)")
-    kernels[name] = kernel
+    kernels[key] = kernel
     KernelLog.shared?.append(name)
     return kernel!
+  }
+
+  private static func options(_ defines: [String: Int]) -> String {
+    defines.sorted { $0.key < $1.key }.reduce(options) { "\($0) -D\($1.key)=\($1.value)" }
   }
 
   func release() {
@@ -39,32 +48,32 @@ struct ProgramLibrary {
     for program in programs.values { _ = api.clReleaseProgram(program) }
   }
 
-  private mutating func program(_ family: String) throws -> cl_program {
-    if let program = programs[family] { return program }
+  private mutating func program(_ family: String, _ options: String) throws -> cl_program {
+    if let program = programs[family + options] { return program }
     let source = KernelSources.families[family]!
     let key = [source, options, info.name, info.vendor, info.platform, info.version, info.driver]
-    if let binary = cache?.binary(for: key), let program = try? load(binary) {
-      programs[family] = program
+    if let binary = cache?.binary(for: key), let program = try? load(binary, options) {
+      programs[family + options] = program
       return program
     }
-    let program = try build(source, family)
-    programs[family] = program
+    let program = try build(source, family, options)
+    programs[family + options] = program
     if let binary = binary(of: program) { cache?.store(binary, for: key) }
     return program
   }
 
-  private func build(_ source: String, _ family: String) throws -> cl_program {
+  private func build(_ source: String, _ family: String, _ options: String) throws -> cl_program {
     var status: cl_int = 0
     let program = source.withCString { text in
       var text: UnsafePointer<CChar>? = text
       return api.clCreateProgramWithSource(context, 1, &text, nil, &status)
     }
     try OpenCL.check(status, "clCreateProgramWithSource \(family).cl")
-    try compile(program!, family)
+    try compile(program!, family, options)
     return program!
   }
 
-  private func load(_ binary: [UInt8]) throws -> cl_program {
+  private func load(_ binary: [UInt8], _ options: String) throws -> cl_program {
     var status: cl_int = 0
     var binaryStatus: cl_int = 0
     var id: cl_device_id? = info.id.id
@@ -74,11 +83,11 @@ struct ProgramLibrary {
       return api.clCreateProgramWithBinary(context, 1, &id, &count, &address, &binaryStatus, &status)
     }
     try OpenCL.check(status, "clCreateProgramWithBinary")
-    try compile(program!, "cached binary")
+    try compile(program!, "cached binary", options)
     return program!
   }
 
-  private func compile(_ program: cl_program, _ name: String) throws {
+  private func compile(_ program: cl_program, _ name: String, _ options: String) throws {
     var id: cl_device_id? = info.id.id
     let status = api.clBuildProgram(program, 1, &id, options, nil, nil)
     guard status != CL_SUCCESS else { return }

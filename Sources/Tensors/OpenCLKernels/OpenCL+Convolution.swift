@@ -1,149 +1,40 @@
 import Devices
 
 extension OpenCL {
-  /// Columns of a panel and rows of a tile of the CPU-shaped kernels (PANEL and ROWS in common.cl).
-  static let panel = 32
-  static let rows = 8
-
-  /// Work items of a GPU-shaped product: work groups of 16 x 16 for tiles of 64 x 64.
-  func tiles(columns: Int, rows: Int) -> [Int] { [(columns + 63) / 64 * 16, (rows + 63) / 64 * 16] }
-
   /// y = conv(x, weights) + bias, then ReLU.
   func convolve(
     _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, bias: Tensor?, relu: Bool, into y: Tensor
   ) throws {
-    let end: [KernelArgument] = [.optional(bias?.buffer), .int(relu ? 1 : 0), .buffer(y.buffer)]
-    if kernelShape == .gpu {
-      try launch(
-        "convolution_gpu", g.arguments + [.buffer(x.buffer), .buffer(weights.buffer)] + end,
-        global: tiles(columns: g.k, rows: g.n * g.outputHeight * g.outputWidth), local: [16, 16])
-      return
+    switch kernelShape {
+    case .gpu: try convolveGPU(g, x, weights, bias: bias, relu: relu, into: y)
+    case .cpu: try convolveCPU(g, x, weights, bias: bias, relu: relu, into: y)
     }
-    let padded = try pad(
-      x, g.imageShape, height: g.h + 2 * g.padding, width: g.w + 2 * g.padding, offset: (g.padding, g.padding)
-    )
-    try convolvePadded(padded, g, try panels(of: weights, rotated: false), end, y.shape)
   }
 
-  /// The CPU-shaped convolution of images that have their padding in memory.
-  private func convolvePadded(
-    _ x: Tensor, _ g: ConvolutionGeometry, _ panels: Buffer, _ end: [KernelArgument], _ y: Shape
-  ) throws {
-    try launch(
-      "convolution_cpu",
-      [
-        .int(x.shape[1]), .int(x.shape[2]), .int(g.c), .int(y[1]), .int(y[2]), .int(g.k), .int(g.r),
-        .int(g.s),
-        .int(g.stride), .buffer(x.buffer), .buffer(panels),
-      ] + end,
-      global: [
-        (y[2] + Self.rows - 1) / Self.rows, g.n * y[1], (g.k + Self.panel - 1) / Self.panel,
-      ], local: [1, 1, 1])
-  }
-
-  /// dx of a convolution. The CPU-shaped form is a convolution of dy, spread by the stride and padded, with
-  /// rotated weights.
+  /// dx of a convolution.
   func convolveInputGradient(
     _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, into dx: Tensor
   ) throws {
-    if kernelShape == .gpu {
-      try launch(
-        "convolution_input_gradient_gpu",
-        g.arguments + [.buffer(dy.buffer), .buffer(weights.buffer), .buffer(dx.buffer)],
-        global: tiles(columns: g.c, rows: g.n * g.h * g.w), local: [16, 16])
-      return
+    switch kernelShape {
+    case .gpu: try convolveInputGradientGPU(g, dy, weights, into: dx)
+    case .cpu: try convolveInputGradientCPU(g, dy, weights, into: dx)
     }
-    let spread = try pad(
-      dy, g.outputShape, height: g.h + g.r - 1, width: g.w + g.s - 1,
-      offset: (g.r - 1 - g.padding, g.s - 1 - g.padding), dilation: g.stride)
-    let transposed = try ConvolutionGeometry(
-      images: spread.shape, weights: [g.r, g.s, g.k, g.c], stride: 1, padding: 0)
-    try convolvePadded(
-      spread, transposed, try panels(of: weights, rotated: true), [.none, .int(0), .buffer(dx.buffer)],
-      g.imageShape)
   }
 
-  /// dW of a convolution: partial sums over chunks of pixels or images, added in order.
+  /// dW of a convolution.
   func convolveWeightGradient(
     _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, into dw: Tensor
   ) throws {
-    let count = g.weightShape.count
-    let pixels = g.n * g.outputHeight * g.outputWidth
-    let isGPU = kernelShape == .gpu
-    let total = isGPU ? pixels : g.n
-    let chunk = isGPU ? max(512, (pixels + 31) / 32) : max(1, (g.n + 15) / 16)
-    let chunks = (total + chunk - 1) / chunk
-    let partial = try Tensor(uninitialized: [chunks, count], on: .openCL(self))
-    if isGPU {
-      try launch(
-        "convolution_weight_gradient_gpu",
-        g.arguments + [.int(chunk), .buffer(x.buffer), .buffer(dy.buffer), .buffer(partial.buffer)],
-        global: tiles(columns: g.k, rows: g.r * g.s * g.c) + [chunks], local: [16, 16, 1])
-    } else {
-      try sumWeightGradient(g, x, dy, chunk: chunk, chunks: chunks, into: partial)
+    switch kernelShape {
+    case .gpu: try convolveWeightGradientGPU(g, x, dy, into: dw)
+    case .cpu: try convolveWeightGradientCPU(g, x, dy, into: dw)
     }
+  }
+
+  /// dW as the sum of so many partial results, in their order.
+  func sumPartials(_ partial: Tensor, chunks: Int, count: Int, into sum: Tensor) throws {
     try launch(
-      "sum_partials", [.int(count), .int(chunks), .buffer(partial.buffer), .buffer(dw.buffer)],
+      "sum_partials", [.int(count), .int(chunks), .buffer(partial.buffer), .buffer(sum.buffer)],
       elements: count)
-  }
-
-  private func sumWeightGradient(
-    _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, chunk: Int, chunks: Int, into partial: Tensor
-  ) throws {
-    let pixels = g.n * g.outputHeight * g.outputWidth
-    let panels = (g.k + Self.panel - 1) / Self.panel
-    let padded = try pad(
-      x, g.imageShape, height: g.h + 2 * g.padding, width: g.w + 2 * g.padding, offset: (g.padding, g.padding)
-    )
-    let packed = try Tensor(uninitialized: [panels, pixels, Self.panel], on: .openCL(self))
-    try launch(
-      "matmul_pack_cpu",
-      [.int(pixels), .int(g.k), .buffer(dy.buffer), .int(g.k), .int(1), .buffer(packed.buffer)],
-      global: [Self.panel, pixels, panels], local: [Self.panel, 1, 1])
-    try launch(
-      "convolution_weight_gradient_cpu",
-      [
-        .int(g.n), .int(padded.shape[1]), .int(padded.shape[2]), .int(g.c), .int(g.outputHeight),
-        .int(g.outputWidth), .int(g.k), .int(g.r), .int(g.s), .int(g.stride), .int(chunk),
-        .buffer(padded.buffer), .buffer(packed.buffer), .buffer(partial.buffer),
-      ], global: [g.r * g.s * ((g.c + Self.rows - 1) / Self.rows), panels, chunks], local: [1, 1, 1])
-  }
-
-  /// Images in a frame of zeros, spread by `dilation`; the images themselves if nothing changes.
-  private func pad(
-    _ x: Tensor, _ shape: Shape, height: Int, width: Int, offset: (y: Int, x: Int), dilation: Int = 1
-  ) throws -> Tensor {
-    if height == shape[1], width == shape[2], offset == (0, 0), dilation == 1 { return x }
-    let padded = try Tensor(uninitialized: [shape[0], height, width, shape[3]], on: .openCL(self))
-    try launch(
-      "pad_images",
-      [
-        .int(shape[1]), .int(shape[2]), .int(shape[3]), .int(height), .int(width), .int(offset.y),
-        .int(offset.x),
-        .int(dilation), .buffer(x.buffer), .buffer(padded.buffer),
-      ], global: [width * shape[3], height, shape[0]])
-    return padded
-  }
-
-  /// Weights in panels of 32 columns, kept for parameters until they change.
-  private func panels(of weights: Tensor, rotated: Bool) throws -> Buffer {
-    let (r, s, c, k) = (weights.shape[0], weights.shape[1], weights.shape[2], weights.shape[3])
-    let depth = r * s * (rotated ? k : c)
-    let panels = ((rotated ? c : k) + Self.panel - 1) / Self.panel
-    return try weights.buffer.derived("conv rotated \(rotated)") {
-      let packed = try makeBuffer(byteCount: max(1, panels * depth * Self.panel) * 4)
-      try launch(
-        "convolution_pack_cpu",
-        [.int(r * s), .int(c), .int(k), .int(rotated ? 1 : 0), .buffer(weights.buffer), .buffer(packed)],
-        global: [Self.panel, depth, panels], local: [Self.panel, 1, 1])
-      return packed
-    }
-  }
-}
-
-extension ConvolutionGeometry {
-  /// The arguments that every GPU-shaped convolution begins with.
-  fileprivate var arguments: [KernelArgument] {
-    [n, h, w, c, outputHeight, outputWidth, k, r, s, stride, padding].map { .int($0) }
   }
 }

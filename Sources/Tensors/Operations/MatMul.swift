@@ -101,33 +101,10 @@ struct MatMul: Operation {
 
   private func product(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (m, n, k) = extents(inputs)
-    let (a, b, c) = (inputs[0], inputs[1], outputs[0].buffer)
-    let aStrides = transposeA ? [1, a.shape[1]] : [a.shape[1], 1]
-    let bStrides = transposeB ? [1, b.shape[1]] : [b.shape[1], 1]
-    let left: [KernelArgument] = [
-      .int(m), .int(n), .int(k), .buffer(a.buffer), .int(aStrides[0]), .int(aStrides[1]),
-    ]
-    let bias = KernelArgument.optional(inputs.count > 2 && last == .bias ? inputs[2].buffer : nil)
-    if openCL.kernelShape == .gpu {
-      try openCL.launch(
-        "matmul_gpu",
-        left + [
-          .buffer(b.buffer), .int(bStrides[0]), .int(bStrides[1]), bias, .int(relu ? 1 : 0), .buffer(c),
-        ],
-        global: openCL.tiles(columns: n, rows: m), local: [16, 16])
-      return
-    }
-    let panels = (n + OpenCL.panel - 1) / OpenCL.panel
-    let packed = try b.buffer.derived("matmul \(transposeB)") {
-      let packed = try openCL.makeBuffer(byteCount: max(1, panels * k * OpenCL.panel) * 4)
-      try openCL.launch(
-        "matmul_pack_cpu",
-        [.int(k), .int(n), .buffer(b.buffer), .int(bStrides[0]), .int(bStrides[1]), .buffer(packed)],
-        global: [OpenCL.panel, k, panels], local: [OpenCL.panel, 1, 1])
-      return packed
-    }
-    try openCL.launch(
-      "matmul_cpu", left + [.buffer(packed), bias, .int(relu ? 1 : 0), .buffer(c)],
-      global: [(m + OpenCL.rows - 1) / OpenCL.rows, panels], local: [1, 1])
+    try openCL.multiply(
+      StridedMatrix(inputs[0], transposed: transposeA), StridedMatrix(inputs[1], transposed: transposeB),
+      rows: m,
+      columns: n, depth: k, bias: inputs.count > 2 && last == .bias ? inputs[2].buffer : nil, relu: relu,
+      into: outputs[0].buffer)
   }
 }
