@@ -1,105 +1,120 @@
-// Two-dimensional convolutions on NHWC images (n, h, w, c) with weights (r, s, c, k) and outputs (n, oh, ow, k), shaped
-// for CPU runtimes: one item per 8 pixels x 32 channels on images with their padding in memory (pad_images), weights in
-// panels of 32 filters, [panel][r][s][c][32]. Weight gradients are sums over all images, which are split into chunks,
-// each with its own partial result, which sum_partials adds in order.
+// Direct two-dimensional convolutions on NHWC images, shaped for CPU runtimes: one item per block of output rows of an
+// image. It copies the rows of the image that it needs into local memory, padded, and multiplies them where they lie.
+//   convolution_pack_cpu             weights into panels [panel][r][s][channels][PANEL]; global (depth, panels)
+//   convolution_cpu                  global (blocks of rows, images)
+//   convolution_weight_gradient_cpu  sums over chunks of images, which sum_partials adds; global (chunks, panels)
+// An input gradient with stride s is s * s convolutions of dy, one per phase of the pixels of dx, each with the taps that
+// reach this phase.
+
 #include "product_cpu.cl"
 
-// Images (n, h, w, c) into (n, ph, pw, c): pixel (y, x) goes to (y * dilation + offset, x * dilation + offset),
-// zero elsewhere. Global (pw * c, ph, n).
-kernel void pad_images(
-    const int h, const int w, const int c, const int ph, const int pw, const int offset_y, const int offset_x,
-    const int dilation, global const float *restrict x, global float *restrict out) {
-  const int e = get_global_id(0), py = get_global_id(1), image = get_global_id(2);
-  const int px = e / c, channel = e % c, y = py - offset_y, z = px - offset_x;
-  const bool inside = y >= 0 && z >= 0 && y % dilation == 0 && z % dilation == 0 && y / dilation < h
-    && z / dilation < w;
-  out[(((size_t)image * ph + py) * pw + px) * c + channel] =
-    inside ? x[(((size_t)image * h + y / dilation) * w + z / dilation) * c + channel] : 0.0f;
-}
-
-// Weights (r, s, c, k) into panels of 32: as they are, or rotated by 180 degrees with c and k exchanged for the
-// input gradient. Global (32, depth, panels).
+// Taps (r, s) of weights (., width, c, k): tap (i, j) is the weights' (first_y + step * i, first_x + step * j); from c
+// to k, or from k to c if transposed.
 kernel void convolution_pack_cpu(
-    const int taps, const int c, const int k, const int rotated, global const float *restrict weights,
-    global float *restrict panels) {
-  const int lane = get_global_id(0), d = get_global_id(1), panel = get_global_id(2);
-  const int j = panel * PANEL + lane, inner = rotated ? k : c, columns = rotated ? c : k;
-  const int tap = d / inner, i = d % inner;
-  float value = 0.0f;
-  if (j < columns)
-    value = rotated ? weights[((size_t)(taps - 1 - tap) * c + j) * k + i] : weights[((size_t)tap * c + i) * k + j];
-  panels[((size_t)panel * taps * inner + d) * PANEL + lane] = value;
+    const int r, const int s, const int first_y, const int first_x, const int step, const int width, const int c,
+    const int k, const int transposed, global const float *restrict weights, global float *restrict panels) {
+  const int inner = transposed ? k : c, columns = transposed ? c : k;
+  const int d = get_global_id(0), panel = get_global_id(1), i = d % inner, tap = d / inner;
+  if (tap >= r * s) return;
+  const int ty = first_y + step * (tap / s), tx = first_x + step * (tap % s);
+  global const float *source = weights + ((size_t)ty * width + tx) * c * k + (size_t)i * (transposed ? 1 : k);
+  global float *target = panels + ((size_t)panel * r * s * inner + d) * PANEL;
+  for (int l = 0; l < PANEL; l++) {
+    const int j = panel * PANEL + l;
+    target[l] = j < columns ? source[(size_t)j * (transposed ? k : 1)] : 0.0f;
+  }
 }
 
-// Padded images (n, ph, pw, c). Global (ceil(ow / 8), n * oh, panels).
-__attribute__((reqd_work_group_size(1, 1, 1)))
+// Copies `rows` rows of an image (h, w, c), from row `top` and column `left` on, `width` columns each; zero where they
+// reach beyond it.
+inline void copy_rows(
+    global const float *image, int h, int w, int c, int top, int rows, int left, int width, local float *target) {
+  const int first = clamp(-left, 0, width), last = max(first, min(width, w - left));
+  for (int i = 0; i < rows; i++, target += width * c) {
+    const int y = top + i;
+    const int is_inside = y >= 0 && y < h;
+    global const float *source = image + ((ptrdiff_t)y * w + left) * c;
+    for (int e = 0; e < (is_inside ? first : width) * c; e++) target[e] = 0.0f;
+    if (!is_inside) continue;
+    for (int e = first * c; e < last * c; e++) target[e] = source[e];
+    for (int e = last * c; e < width * c; e++) target[e] = 0.0f;
+  }
+}
+
+// Output pixels: (oh, ow) of this phase, which lie in y (n, full_h, full_w, k) `spread` apart from (offset_y,
+// offset_x) on.
+#define CONVOLVE_TILE(height, i) \
+  { \
+    TILE_SUMS(height) \
+    for (int tap = 0; tap < r; tap++) { \
+      local const float *a_ = line + tap * width * c + i * stride * c; \
+      global const float *b_ = b + (size_t)tap * s * c * PANEL; \
+      TILE_PRODUCT(height, a_, stride * c, 1, b_, PANEL, s * c) \
+    } \
+    UNROLL for (int e = 0; e < height; e++) \
+      if (i + e < ow) \
+        store_row(s0[e], s1[e], target + (size_t)(i + e) * spread * k, k - j, 0, bias ? bias + j : 0, relu); \
+  }
+
+// scratch: ((rows - 1) * stride + r) * width * c floats, where width = (ow + LOW - 1) * stride + s.
+ONE_ITEM
 kernel void convolution_cpu(
-    const int ph, const int pw, const int c, const int oh, const int ow, const int k, const int r, const int s,
-    const int stride, global const float *restrict x, global const float *restrict panels,
-    global const float *restrict bias, const int relu, global float *restrict y) {
-  const int x0 = get_global_id(0) * ROWS, line = get_global_id(1), panel = get_global_id(2), j0 = panel * PANEL;
-  const int image = line / oh, row = line % oh;
-  global const float *b = panels + (size_t)panel * r * s * c * PANEL;
-  int pixel[ROWS];
-  float16 s0[ROWS], s1[ROWS];
-  #pragma unroll
-  for (int i = 0; i < ROWS; i++) {
-    pixel[i] = min(x0 + i, ow - 1) * stride * c;
-    s0[i] = (float16)(0.0f);
-    s1[i] = (float16)(0.0f);
-  }
-  for (int tap = 0; tap < r; tap++) {
-    global const float *a = x + ((size_t)image * ph + row * stride + tap) * pw * c;
-    for (int d = 0; d < s * c; d++, b += PANEL) {
-      const float16 b0 = vload16(0, b), b1 = vload16(1, b);
-      #pragma unroll
-      for (int i = 0; i < ROWS; i++) {
-        const float16 v = (float16)(a[pixel[i] + d]);
-        s0[i] = fma(v, b0, s0[i]);
-        s1[i] = fma(v, b1, s1[i]);
-      }
+    const int h, const int w, const int c, const int oh, const int ow, const int k, const int r, const int s,
+    const int stride, const int pad_y, const int pad_x, const int full_h, const int full_w, const int spread,
+    const int offset_y, const int offset_x, global const float *restrict x, global const float *restrict panels,
+    global const float *restrict bias, const int relu, global float *restrict y, const int rows,
+    local float *scratch) {
+  const int first = get_group_id(0) * rows, image = get_group_id(1), count = min(rows, oh - first);
+  const int width = (ow + LOW - 1) * stride + s;
+  copy_rows(
+      x + (size_t)image * h * w * c, h, w, c, first * stride - pad_y, (count - 1) * stride + r, -pad_x, width, scratch);
+  for (int j = 0; j < k; j += PANEL) {
+    global const float *b = panels + (size_t)j * r * s * c;
+    for (int row = 0; row < count; row++) {
+      local const float *line = scratch + row * stride * width * c;
+      global float *target = y
+        + (((size_t)image * full_h + (first + row) * spread + offset_y) * full_w + offset_x) * k + j;
+      FOR_TILES(ow, CONVOLVE_TILE)
     }
   }
-  #pragma unroll
-  for (int i = 0; i < ROWS; i++)
-    if (x0 + i < ow)
-      store_panel(
-        s0[i], s1[i], y + ((size_t)line * ow + x0 + i) * k + j0, k - j0, bias ? bias + j0 : bias, relu);
 }
 
-// dy in panels [panel][pixel][32]. Global (r * s * ceil(c / 8), panels, chunks of `chunk` images).
-__attribute__((reqd_work_group_size(1, 1, 1)))
-kernel void convolution_weight_gradient_cpu(
-    const int n, const int ph, const int pw, const int c, const int oh, const int ow, const int k, const int r,
-    const int s, const int stride, const int chunk, global const float *restrict x,
-    global const float *restrict dy, global float *restrict partial) {
-  const int tiles = (c + ROWS - 1) / ROWS, tap = get_global_id(0) / tiles, c0 = get_global_id(0) % tiles * ROWS;
-  const int panel = get_global_id(1), first = get_global_id(2) * chunk, j0 = panel * PANEL;
-  int channel[ROWS];
-  float16 s0[ROWS], s1[ROWS];
-  #pragma unroll
-  for (int i = 0; i < ROWS; i++) {
-    channel[i] = min(c0 + i, c - 1);
-    s0[i] = (float16)(0.0f);
-    s1[i] = (float16)(0.0f);
+// Sums for one row of taps: rows are (s, channel), depths the pixels of `count` rows of the output.
+#define GRADIENT_TILE(height, i) \
+  { \
+    TILE_SUMS(height) \
+    for (int row = 0; row < count; row++) { \
+      local const float *a_ = images + (row * stride + tap) * width * c + i; \
+      local const float *b_ = gradients + row * ow * PANEL; \
+      TILE_PRODUCT(height, a_, 1, stride * c, b_, PANEL, ow) \
+    } \
+    UNROLL for (int e = 0; e < height; e++) \
+      if (i + e < s * c) \
+        store_row(s0[e], s1[e], target + ((size_t)tap * s * c + i + e) * k, k - j, accumulate, 0, 0); \
   }
-  for (int image = first; image < min(first + chunk, n); image++)
-    for (int row = 0; row < oh; row++) {
-      global const float *a = x + (((size_t)image * ph + row * stride + tap / s) * pw + tap % s) * c;
-      global const float *b = dy + (((size_t)panel * n + image) * oh + row) * ow * PANEL;
-      for (int column = 0; column < ow; column++, a += stride * c, b += PANEL) {
-        const float16 b0 = vload16(0, b), b1 = vload16(1, b);
-        #pragma unroll
-        for (int i = 0; i < ROWS; i++) {
-          const float16 v = (float16)(a[channel[i]]);
-          s0[i] = fma(v, b0, s0[i]);
-          s1[i] = fma(v, b1, s1[i]);
-        }
+
+// partial: [chunk](r, s, c, k); scratch: ((rows - 1) * stride + r) * width * c + rows * ow * PANEL + LOW floats, where
+// width = (ow - 1) * stride + s.
+ONE_ITEM
+kernel void convolution_weight_gradient_cpu(
+    const int n, const int h, const int w, const int c, const int oh, const int ow, const int k, const int r,
+    const int s, const int stride, const int padding, const int chunk, global const float *restrict x,
+    global const float *restrict dy, global float *restrict partial, const int rows, local float *scratch) {
+  const int begin = get_group_id(0) * chunk, end = min(begin + chunk, n), j = get_group_id(1) * PANEL;
+  const int width = (ow - 1) * stride + s;
+  local float *gradients = scratch, *images = scratch + rows * ow * PANEL;
+  global float *target = partial + (size_t)get_group_id(0) * r * s * c * k + j;
+  for (int image = begin; image < end; image++)
+    for (int first = 0; first < oh; first += rows) {
+      const int count = min(rows, oh - first), accumulate = image > begin || first > 0;
+      copy_rows(
+          x + (size_t)image * h * w * c, h, w, c, first * stride - padding, (count - 1) * stride + r, -padding, width,
+          images);
+      global const float *source = dy + ((size_t)image * oh + first) * ow * k + j;
+      for (int p = 0; p < count * ow; p++) {
+        STORE(load_part(source + (size_t)p * k, k - j), gradients + p * PANEL);
+        STORE(load_part(source + (size_t)p * k + VECTOR, k - j - VECTOR), gradients + p * PANEL + VECTOR);
       }
+      for (int tap = 0; tap < r; tap++) FOR_TILES(s * c, GRADIENT_TILE)
     }
-  global float *target = partial + (size_t)get_global_id(2) * r * s * c * k;
-  #pragma unroll
-  for (int i = 0; i < ROWS; i++)
-    if (c0 + i < c)
-      store_panel(s0[i], s1[i], target + ((size_t)tap * c + c0 + i) * k + j0, k - j0, 0, 0);
 }

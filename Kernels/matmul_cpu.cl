@@ -1,43 +1,63 @@
-// Matrix products C (m x n) = A B, with bias (n, may be null) and ReLU, shaped for CPU runtimes. A and B are read through a row
-// and a column stride, so that transposes need no copy.
-//   matmul_pack_cpu  B into panels; global (32, k, panels)
-//   matmul_cpu       one item per 8 rows x 32 columns; global (ceil(m / 8), panels), local (1, 1)
+// Matrix products C (m x n) = A B, with bias (n, may be null) and ReLU, shaped for CPU runtimes. A and B are read
+// through a row and a column stride, so that transposes need no copy.
+//   matmul_pack_cpu  B into panels; global (depths, panels)
+//   matmul_cpu       one item per `rows` rows x all columns; global (ceil(m / rows), 1)
+
 #include "product_cpu.cl"
 
 kernel void matmul_pack_cpu(
     const int k, const int n, global const float *restrict b, const int b_row, const int b_column,
     global float *restrict panels) {
-  const int lane = get_global_id(0), d = get_global_id(1), panel = get_global_id(2);
-  const int j = panel * PANEL + lane;
-  panels[((size_t)panel * k + d) * PANEL + lane] = j < n ? b[(size_t)d * b_row + (size_t)j * b_column] : 0.0f;
+  const int d = get_global_id(0), panel = get_global_id(1), j0 = panel * PANEL;
+  if (d >= k) return;
+  global float *target = panels + ((size_t)panel * k + d) * PANEL;
+  global const float *source = b + (size_t)d * b_row + (size_t)j0 * b_column;
+  if (b_column == 1 && j0 + PANEL <= n) {
+    STORE(LOAD(source), target);
+    STORE(LOAD(source + VECTOR), target + VECTOR);
+    return;
+  }
+  for (int j = 0; j < PANEL; j++) target[j] = j0 + j < n ? source[(size_t)j * b_column] : 0.0f;
 }
 
-__attribute__((reqd_work_group_size(1, 1, 1)))
+// Packs `height` (at most HEIGHT) rows of A, from (i, d0) on, as [depth][HEIGHT], with zeros for missing rows.
+inline void pack_rows(
+    global const float *a, const int row, const int column, int height, int depth, local float *packed) {
+  for (int d = 0; d < depth; d++)
+    for (int r = 0; r < HEIGHT; r++)
+      packed[d * HEIGHT + r] = r < height ? a[(size_t)r * row + (size_t)d * column] : 0.0f;
+}
+
+// Whole tiles of a row-major A are read where they are, others from scratch: rows x depth_block floats, rows a multiple
+// of HEIGHT.
+ONE_ITEM
 kernel void matmul_cpu(
     const int m, const int n, const int k, global const float *restrict a, const int a_row, const int a_column,
     global const float *restrict panels, global const float *restrict bias, const int relu,
-    global float *restrict c) {
-  const int i0 = get_global_id(0) * ROWS, panel = get_global_id(1), j0 = panel * PANEL;
-  global const float *b = panels + (size_t)panel * k * PANEL;
-  global const float *rows[ROWS];
-  float16 s0[ROWS], s1[ROWS];
-  #pragma unroll
-  for (int r = 0; r < ROWS; r++) {
-    rows[r] = a + (size_t)min(i0 + r, m - 1) * a_row;
-    s0[r] = (float16)(0.0f);
-    s1[r] = (float16)(0.0f);
-  }
-  for (int d = 0; d < k; d++, b += PANEL) {
-    const float16 b0 = vload16(0, b), b1 = vload16(1, b);
-    #pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-      const float16 x = (float16)(rows[r][(size_t)d * a_column]);
-      s0[r] = fma(x, b0, s0[r]);
-      s1[r] = fma(x, b1, s1[r]);
+    global float *restrict c, const int rows, const int depth_block, local float *scratch) {
+  const int first = get_group_id(0) * rows, count = min(rows, m - first);
+  for (int d0 = 0; d0 < k; d0 += depth_block) {
+    const int depth = min(depth_block, k - d0), is_last = d0 + depth == k;
+    global const float *block = a + (size_t)first * a_row + (size_t)d0 * a_column;
+    const int in_place = a_column == 1 ? count / HEIGHT * HEIGHT : 0;
+    for (int i = in_place; i < count; i += HEIGHT)
+      pack_rows(block + (size_t)i * a_row, a_row, a_column, min(HEIGHT, count - i), depth, scratch + i * depth);
+    for (int j = 0; j < n; j += PANEL) {
+      global const float *b = panels + (size_t)j * k + (size_t)d0 * PANEL;
+      for (int i = 0; i < count; i += HEIGHT) {
+        TILE_SUMS(HEIGHT)
+        global const float *tile = block + (size_t)i * a_row;
+        local const float *packed = scratch + i * depth;
+        if (i < in_place)
+          TILE_PRODUCT(HEIGHT, tile, a_row, 1, b, PANEL, depth)
+        else
+          TILE_PRODUCT(HEIGHT, packed, 1, HEIGHT, b, PANEL, depth)
+        UNROLL for (int r = 0; r < HEIGHT; r++)
+          if (i + r < count)
+            store_row(
+                s0[r], s1[r], c + (size_t)(first + i + r) * n + j, n - j, d0 > 0, is_last && bias ? bias + j : 0,
+                is_last && relu);
+      }
     }
   }
-  #pragma unroll
-  for (int r = 0; r < ROWS; r++)
-    if (i0 + r < m)
-      store_panel(s0[r], s1[r], c + (size_t)(i0 + r) * n + j0, n - j0, bias ? bias + j0 : bias, relu);
 }

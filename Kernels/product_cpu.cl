@@ -1,23 +1,86 @@
-// CPU-shaped products: one item computes ROWS x PANEL values with two float16 per row; B lies in zero-padded
-// panels of PANEL columns, [panel][depth][PANEL].
-#define ROWS 8
-#define PANEL 32
+// What the products shaped for CPU runtimes share: one work item computes tiles of HEIGHT x PANEL values with two
+// vectors per row; B lies in zero-padded panels of PANEL columns, [panel][depth][PANEL]. Work groups have one item, and
+// local memory is its scratch, which stays in the processor's second-level cache.
+//
+// VECTOR (4, 8 or 16) is the native width: a tile's sums, a row of B and one value of A fill the vector registers.
 
-// Stores 32 values of one row, as far as the row reaches, after bias and ReLU.
-inline void store_panel(
-    float16 v0, float16 v1, global float *target, int count, global const float *bias, int relu) {
-  if (count >= PANEL) {
-    if (bias) { v0 += vload16(0, bias); v1 += vload16(1, bias); }
-    if (relu) { v0 = select(v0, (float16)(0.0f), v0 < (float16)(0.0f)); v1 = select(v1, (float16)(0.0f), v1 < (float16)(0.0f)); }
-    vstore16(v0, 0, target);
-    vstore16(v1, 1, target);
+#ifndef VECTOR
+#define VECTOR 16
+#endif
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define VEC JOIN(float, VECTOR)
+#define LOAD(p) JOIN(vload, VECTOR)(0, p)
+#define STORE(v, p) JOIN(vstore, VECTOR)(v, 0, p)
+#define PANEL (2 * VECTOR)
+// Rows of a tile: the highest that fits the registers, and two thirds and a third of it for what is left over.
+#if VECTOR == 16
+#define HEIGHT 12
+#else
+#define HEIGHT 6
+#endif
+#define LOW (HEIGHT / 3)
+#define ONE_ITEM __attribute__((reqd_work_group_size(1, 1, 1)))
+#define UNROLL _Pragma("unroll")
+
+// Declares the sums of a tile.
+#define TILE_SUMS(height) \
+  VEC s0[height], s1[height]; \
+  UNROLL for (int z_ = 0; z_ < height; z_++) s0[z_] = s1[z_] = (VEC)(0.0f);
+
+// Adds the product of A, whose value for (row r, depth d) is a[r * row + d * step], with a panel of B, whose rows are
+// b_row apart.
+#define TILE_PRODUCT(height, a, row, step, b, b_row, depth) \
+  for (int tp_d = 0; tp_d < (depth); tp_d++) { \
+    const VEC tp_b0 = LOAD((b) + (size_t)tp_d * (b_row)), tp_b1 = LOAD((b) + (size_t)tp_d * (b_row) + VECTOR); \
+    UNROLL for (int tp_r = 0; tp_r < height; tp_r++) { \
+      const VEC tp_a = (VEC)((a)[(size_t)tp_r * (row) + (size_t)tp_d * (step)]); \
+      s0[tp_r] = fma(tp_a, tp_b0, s0[tp_r]); \
+      s1[tp_r] = fma(tp_a, tp_b1, s1[tp_r]); \
+    } \
+  }
+
+// Covers `count` rows with tiles: TILE(height, i) handles `height` rows from row i on, of which at most LOW - 1 do not
+// exist.
+#define FOR_TILES(count, TILE) \
+  for (int i_ = 0, left_; (left_ = (count) - i_) > 0;) { \
+    const int height_ = left_ >= HEIGHT && left_ != 4 * LOW ? HEIGHT : left_ > LOW ? 2 * LOW : LOW; \
+    if (height_ == HEIGHT) { TILE(HEIGHT, i_) } else if (height_ == LOW) { TILE(LOW, i_) } else { TILE((2 * LOW), i_) } \
+    i_ += height_; \
+  }
+
+inline VEC rectified(VEC v, int relu) { return relu ? fmax(v, (VEC)(0.0f)) : v; }
+
+// Stores `count` (at most VECTOR) values of a vector.
+inline void store_part(VEC v, global float *target, int count) {
+  if (count >= VECTOR) {
+    STORE(v, target);
     return;
   }
-  float values[PANEL];
-  vstore16(v0, 0, values);
-  vstore16(v1, 1, values);
-  for (int j = 0; j < count; j++) {
-    float v = values[j] + (bias ? bias[j] : 0.0f);
-    target[j] = relu && v < 0.0f ? 0.0f : v;
+  float values[VECTOR];
+  STORE(v, values);
+  for (int j = 0; j < count; j++) target[j] = values[j];
+}
+
+// `count` (at most VECTOR) values, then zeros.
+inline VEC load_part(global const float *source, int count) {
+  if (count >= VECTOR) return LOAD(source);
+  float values[VECTOR];
+  for (int j = 0; j < VECTOR; j++) values[j] = j < count ? source[j] : 0.0f;
+  return LOAD(values);
+}
+
+// Stores one row of a tile, as far as it reaches, added to what is there, after bias and ReLU.
+inline void store_row(
+    VEC v0, VEC v1, global float *target, int count, int accumulate, global const float *bias, int relu) {
+  if (accumulate) {
+    v0 += load_part(target, count);
+    v1 += load_part(target + VECTOR, count - VECTOR);
   }
+  if (bias) {
+    v0 += load_part(bias, count);
+    v1 += load_part(bias + VECTOR, count - VECTOR);
+  }
+  store_part(rectified(v0, relu), target, count);
+  store_part(rectified(v1, relu), target + VECTOR, count - VECTOR);
 }

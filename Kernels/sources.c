@@ -22,6 +22,9 @@ static const char convolution_cpu[] = {
 static const char convolution_gpu[] = {
 #embed "convolution_gpu.cl" suffix(,)
   0 };
+static const char winograd_cpu[] = {
+#embed "winograd_cpu.cl" suffix(,)
+  0 };
 static const char pooling[] = {
 #embed "pooling.cl" suffix(,)
   0 };
@@ -58,6 +61,7 @@ static const struct { const char *name, *text; } sources[] = {
   {"matmul_gpu.cl", matmul_gpu},
   {"convolution_cpu.cl", convolution_cpu},
   {"convolution_gpu.cl", convolution_gpu},
+  {"winograd_cpu.cl", winograd_cpu},
   {"pooling.cl", pooling},
   {"normalization.cl", normalization},
   {"softmax.cl", softmax},

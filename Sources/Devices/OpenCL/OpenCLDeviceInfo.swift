@@ -33,6 +33,8 @@ public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
   public let maximumAllocation: Int
   /// Byte alignment of sub-buffers.
   public let viewAlignment: Int
+  /// Floats of a native vector, at least 4 and at most 16; of interest on CPU runtimes.
+  public let vectorWidth: Int
   let id: Handle
 
   /// A device handle; valid for the life of the process.
@@ -49,6 +51,7 @@ public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
     case maximumWorkGroup = "maximum_work_group"
     case maximumAllocation = "maximum_allocation_bytes"
     case viewAlignment = "alignment_bytes"
+    case vectorWidth = "vector_width"
   }
 
   init(api: TemperOpenCL, index: Int, platform: cl_platform_id, id: cl_device_id) {
@@ -77,6 +80,7 @@ public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
     localMemory = number(CL_DEVICE_LOCAL_MEM_SIZE, as: UInt64.self)
     maximumWorkGroup = number(CL_DEVICE_MAX_WORK_GROUP_SIZE, as: UInt.self)
     maximumAllocation = number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, as: UInt64.self)
+    vectorWidth = max(4, min(16, number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, as: UInt32.self)))
     viewAlignment = max(128, number(CL_DEVICE_MEM_BASE_ADDR_ALIGN, as: UInt32.self) / 8)
   }
 

@@ -1,7 +1,7 @@
 import Devices
 import Foundation
 
-/// Which algorithm a convolution on the CPU runs.
+/// Which algorithm a convolution runs.
 package enum ConvolutionAlgorithm: String, CaseIterable, Sendable {
   /// Products of the images as they lie in memory with the weights.
   case direct
@@ -49,15 +49,18 @@ struct WinogradTiles {
   }
 }
 
-extension CPU {
+extension ConvolutionGeometry {
   /// The rule: Winograd pays for 3x3 convolutions with stride 1 whose channels fill vectors on both sides, unless
   /// tiles would reach so far beyond the output that more than about half of the saving is lost.
-  func usesWinograd(_ g: ConvolutionGeometry) -> Bool {
-    guard !g.isPaired, g.r == 3, g.s == 3, g.stride == 1, g.padding <= 2, g.c >= 16, g.k >= 16 else {
-      return false
-    }
+  var prefersWinograd: Bool {
+    guard r == 3, s == 3, stride == 1, padding <= 2, c >= 16, k >= 16 else { return false }
     if let forced = ConvolutionAlgorithm.forced { return forced == .winograd }
-    let tiles = WinogradTiles(g)
-    return tiles.down * tiles.across * WinogradTiles.points <= 5 * g.outputHeight * g.outputWidth
+    let tiles = WinogradTiles(self)
+    return tiles.down * tiles.across * WinogradTiles.points <= 5 * outputHeight * outputWidth
   }
+}
+
+extension CPU {
+  /// Winograd where it pays, with operands in float32.
+  func usesWinograd(_ g: ConvolutionGeometry) -> Bool { !g.isPaired && g.prefersWinograd }
 }

@@ -1,128 +1,157 @@
 import Devices
 
-/// Products and convolutions shaped for CPU runtimes.
+/// Convolutions shaped for CPU runtimes; see `convolution_cpu.cl`.
 extension OpenCL {
-  /// Columns of a panel and rows of a tile (PANEL and ROWS in product_cpu.cl).
-  private static let panel = 32
-  private static let rows = 8
-
-  func multiplyCPU(
-    _ a: StridedMatrix, _ b: StridedMatrix, rows m: Int, columns n: Int, depth k: Int, bias: Buffer?,
-    relu: Bool,
-    into c: Buffer
-  ) throws {
-    let panels = (n + Self.panel - 1) / Self.panel
-    let packed = try b.buffer.derived("matmul \(b.rowStride) \(b.columnStride)") {
-      let packed = try makeBuffer(byteCount: max(1, panels * k * Self.panel) * 4)
-      try launch(
-        "matmul_pack_cpu", [.int(k), .int(n)] + b.arguments + [.buffer(packed)],
-        global: [Self.panel, k, panels], local: [Self.panel, 1, 1])
-      return packed
-    }
-    try launch(
-      "matmul_cpu",
-      [.int(m), .int(n), .int(k)] + a.arguments
-        + [.buffer(packed), .optional(bias), .int(relu ? 1 : 0), .buffer(c)],
-      global: [(m + Self.rows - 1) / Self.rows, panels], local: [1, 1])
-  }
-
   func convolveCPU(
     _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, bias: Tensor?, relu: Bool, into y: Tensor
   ) throws {
-    let padded = try pad(
-      x, g.imageShape, height: g.h + 2 * g.padding, width: g.w + 2 * g.padding, offset: (g.padding, g.padding)
-    )
-    try convolvePadded(
-      padded, g, try panels(of: weights, rotated: false),
-      [.optional(bias?.buffer), .int(relu ? 1 : 0), .buffer(y.buffer)], y.shape)
+    if usesWinogradCPU(g) {
+      return try convolveWinogradCPU(g, x, weights, bias: bias, relu: relu, into: y)
+    }
+    if g.isPointwise {
+      return try multiplyCPU(
+        StridedMatrix(x.buffer, columns: g.c), StridedMatrix(weights.buffer, columns: g.k),
+        rows: g.n * g.h * g.w,
+        columns: g.k, depth: g.c, bias: bias?.buffer, relu: relu, into: y.buffer)
+    }
+    let taps = DirectTaps(rows: g.r, columns: g.s, first: (0, 0), step: 1)
+    try convolveDirectly(
+      DirectPass(
+        images: x, outputHeight: g.outputHeight, outputWidth: g.outputWidth, stride: g.stride,
+        padding: (g.padding, g.padding), offset: (0, 0), spread: 1), taps, weights, transposed: false,
+      bias: bias,
+      relu: relu, into: y)
   }
 
-  /// The convolution of images that have their padding in memory.
-  private func convolvePadded(
-    _ x: Tensor, _ g: ConvolutionGeometry, _ panels: Buffer, _ end: [KernelArgument], _ y: Shape
-  ) throws {
-    try launch(
-      "convolution_cpu",
-      [
-        .int(x.shape[1]), .int(x.shape[2]), .int(g.c), .int(y[1]), .int(y[2]), .int(g.k), .int(g.r),
-        .int(g.s),
-        .int(g.stride), .buffer(x.buffer), .buffer(panels),
-      ] + end,
-      global: [
-        (y[2] + Self.rows - 1) / Self.rows, g.n * y[1], (g.k + Self.panel - 1) / Self.panel,
-      ], local: [1, 1, 1])
-  }
-
-  /// A convolution of dy, spread by the stride and padded, with rotated weights.
+  /// With stride s, s * s convolutions of dy: pixel (py + s i, px + s j) of dx sees the taps congruent to
+  /// (py + padding, px + padding).
   func convolveInputGradientCPU(
     _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, into dx: Tensor
   ) throws {
-    let spread = try pad(
-      dy, g.outputShape, height: g.h + g.r - 1, width: g.w + g.s - 1,
-      offset: (g.r - 1 - g.padding, g.s - 1 - g.padding), dilation: g.stride)
-    let transposed = try ConvolutionGeometry(
-      images: spread.shape, weights: [g.r, g.s, g.k, g.c], stride: 1, padding: 0)
-    try convolvePadded(
-      spread, transposed, try panels(of: weights, rotated: true), [.none, .int(0), .buffer(dx.buffer)],
-      g.imageShape)
+    if usesWinogradCPU(g) {
+      let transposed = try ConvolutionGeometry(
+        images: dy.shape, weights: [3, 3, g.k, g.c], stride: 1, padding: 2 - g.padding)
+      return try convolveWinogradCPU(transposed, dy, weights, rotated: true, bias: nil, relu: false, into: dx)
+    }
+    if g.isPointwise {
+      return try multiplyCPU(
+        StridedMatrix(dy.buffer, columns: g.k), StridedMatrix(weights.buffer, columns: g.k, transposed: true),
+        rows: g.n * g.h * g.w, columns: g.c, depth: g.k, bias: nil, relu: false, into: dx.buffer)
+    }
+    for py in 0..<min(g.stride, g.h) {
+      for px in 0..<min(g.stride, g.w) {
+        let (ty, tx) = (phase(py, of: g, extent: g.r), phase(px, of: g, extent: g.s))
+        let taps = DirectTaps(
+          rows: ty.taps, columns: tx.taps, first: (ty.last, tx.last), step: -g.stride)
+        let pass = DirectPass(
+          images: dy, outputHeight: (g.h - py + g.stride - 1) / g.stride,
+          outputWidth: (g.w - px + g.stride - 1) / g.stride, stride: 1, padding: (ty.padding, tx.padding),
+          offset: (py, px), spread: g.stride)
+        try convolveDirectly(pass, taps, weights, transposed: true, bias: nil, relu: false, into: dx)
+      }
+    }
+  }
+
+  /// Of the pixels of dx congruent to `p`, in one direction: how many taps they see, the last of these, and the zeros
+  /// in front of dy.
+  private func phase(_ p: Int, of g: ConvolutionGeometry, extent: Int) -> (taps: Int, last: Int, padding: Int)
+  {
+    let first = (p + g.padding) % g.stride
+    let taps = max(0, (extent - first + g.stride - 1) / g.stride)
+    return (taps, first + (taps - 1) * g.stride, taps - 1 - (p + g.padding - first) / g.stride)
+  }
+
+  private func convolveDirectly(
+    _ pass: DirectPass, _ taps: DirectTaps, _ weights: Tensor, transposed: Bool, bias: Tensor?, relu: Bool,
+    into y: Tensor
+  ) throws {
+    let (x, full) = (pass.images.shape, y.shape)
+    let panels = try directPanels(weights, taps, transposed: transposed)
+    let width = (pass.outputWidth + tileHeight / 3 - 1) * pass.stride + taps.columns
+    func scratch(_ rows: Int) -> Int { max(1, ((rows - 1) * pass.stride + taps.rows) * width * x[3]) }
+    var rows = pass.outputHeight
+    while rows > 1, scratch(rows) * 4 > info.localMemory / 2 || (rows > 4 && x[0] < 8 * info.computeUnits) {
+      rows = (rows + 1) / 2
+    }
+    let extents = [
+      x[1], x[2], x[3], pass.outputHeight, pass.outputWidth, full[3], taps.rows, taps.columns, pass.stride,
+      pass.padding.y, pass.padding.x, full[1], full[2], pass.spread, pass.offset.y, pass.offset.x,
+    ]
+    try launchTasks(
+      "convolution_cpu",
+      extents.map { .int($0) } + [
+        .buffer(pass.images.buffer), .buffer(panels), .optional(bias?.buffer), .int(relu ? 1 : 0),
+        .buffer(y.buffer), .int(rows),
+      ], tasks: [(pass.outputHeight + rows - 1) / rows, x[0]], scratch: scratch(rows))
+  }
+
+  /// The taps of a pass in panels, kept for parameters until they change.
+  private func directPanels(_ weights: Tensor, _ taps: DirectTaps, transposed: Bool) throws -> Buffer {
+    let (c, k) = (weights.shape[2], weights.shape[3])
+    let depth = taps.rows * taps.columns * (transposed ? k : c)
+    let panels = panels(transposed ? c : k)
+    return try weights.buffer.derived("direct \(taps) transposed \(transposed)") {
+      let packed = try makeBuffer(byteCount: max(1, panels * depth * panel) * 4)
+      let extents = [
+        taps.rows, taps.columns, taps.first.y, taps.first.x, taps.step, weights.shape[1], c, k,
+        transposed ? 1 : 0,
+      ]
+      try launch(
+        "convolution_pack_cpu", extents.map { .int($0) } + [.buffer(weights.buffer), .buffer(packed)],
+        global: [depth, panels], local: [16, 1], defines: ["VECTOR": info.vectorWidth])
+      return packed
+    }
   }
 
   /// Partial sums over chunks of images, added in order.
   func convolveWeightGradientCPU(
     _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, into dw: Tensor
   ) throws {
-    let count = g.weightShape.count
-    let pixels = g.n * g.outputHeight * g.outputWidth
-    let chunk = max(1, (g.n + 15) / 16)
-    let chunks = (g.n + chunk - 1) / chunk
-    let partial = try Tensor(uninitialized: [chunks, count], on: .openCL(self))
-    let panels = (g.k + Self.panel - 1) / Self.panel
-    let padded = try pad(
-      x, g.imageShape, height: g.h + 2 * g.padding, width: g.w + 2 * g.padding, offset: (g.padding, g.padding)
-    )
-    let packed = try Tensor(uninitialized: [panels, pixels, Self.panel], on: .openCL(self))
-    try launch(
-      "matmul_pack_cpu",
-      [.int(pixels), .int(g.k), .buffer(dy.buffer), .int(g.k), .int(1), .buffer(packed.buffer)],
-      global: [Self.panel, pixels, panels], local: [Self.panel, 1, 1])
-    try launch(
-      "convolution_weight_gradient_cpu",
-      [
-        .int(g.n), .int(padded.shape[1]), .int(padded.shape[2]), .int(g.c), .int(g.outputHeight),
-        .int(g.outputWidth), .int(g.k), .int(g.r), .int(g.s), .int(g.stride), .int(chunk),
-        .buffer(padded.buffer), .buffer(packed.buffer), .buffer(partial.buffer),
-      ], global: [g.r * g.s * ((g.c + Self.rows - 1) / Self.rows), panels, chunks], local: [1, 1, 1])
-    try sumPartials(partial, chunks: chunks, count: count, into: dw)
-  }
-
-  /// Images in a frame of zeros, spread by `dilation`; the images themselves if nothing changes.
-  private func pad(
-    _ x: Tensor, _ shape: Shape, height: Int, width: Int, offset: (y: Int, x: Int), dilation: Int = 1
-  ) throws -> Tensor {
-    if height == shape[1], width == shape[2], offset == (0, 0), dilation == 1 { return x }
-    let padded = try Tensor(uninitialized: [shape[0], height, width, shape[3]], on: .openCL(self))
-    try launch(
-      "pad_images",
-      [
-        .int(shape[1]), .int(shape[2]), .int(shape[3]), .int(height), .int(width), .int(offset.y),
-        .int(offset.x),
-        .int(dilation), .buffer(x.buffer), .buffer(padded.buffer),
-      ], global: [width * shape[3], height, shape[0]])
-    return padded
-  }
-
-  /// Weights in panels of 32 columns, kept for parameters until they change.
-  private func panels(of weights: Tensor, rotated: Bool) throws -> Buffer {
-    let (r, s, c, k) = (weights.shape[0], weights.shape[1], weights.shape[2], weights.shape[3])
-    let depth = r * s * (rotated ? k : c)
-    let panels = ((rotated ? c : k) + Self.panel - 1) / Self.panel
-    return try weights.buffer.derived("conv rotated \(rotated)") {
-      let packed = try makeBuffer(byteCount: max(1, panels * depth * Self.panel) * 4)
-      try launch(
-        "convolution_pack_cpu",
-        [.int(r * s), .int(c), .int(k), .int(rotated ? 1 : 0), .buffer(weights.buffer), .buffer(packed)],
-        global: [Self.panel, depth, panels], local: [Self.panel, 1, 1])
-      return packed
+    if usesWinogradCPU(g) { return try weightGradientWinogradCPU(g, x, dy, into: dw) }
+    if g.isPointwise {
+      return try multiplyCPU(
+        StridedMatrix(x.buffer, columns: g.c, transposed: true), StridedMatrix(dy.buffer, columns: g.k),
+        rows: g.c, columns: g.k, depth: g.n * g.h * g.w, bias: nil, relu: false, into: dw.buffer)
     }
+    let panels = panels(g.k)
+    let chunk = (g.n + max(1, 16 / panels) - 1) / max(1, 16 / panels)
+    let chunks = (g.n + chunk - 1) / chunk
+    let width = (g.outputWidth - 1) * g.stride + g.s
+    func scratch(_ rows: Int) -> Int {
+      ((rows - 1) * g.stride + g.r) * width * g.c + rows * g.outputWidth * panel + tileHeight
+    }
+    var rows = g.outputHeight
+    while rows > 1, scratch(rows) * 4 > info.localMemory * 3 / 4 { rows = (rows + 1) / 2 }
+    let partial = try Tensor(uninitialized: [chunks, g.weightShape.count], on: .openCL(self))
+    let extents = [
+      g.n, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.r, g.s, g.stride, g.padding, chunk,
+    ]
+    try launchTasks(
+      "convolution_weight_gradient_cpu",
+      extents.map { .int($0) } + [
+        .buffer(x.buffer), .buffer(dy.buffer), .buffer(partial.buffer), .int(rows),
+      ], tasks: [chunks, panels], scratch: scratch(rows))
+    try sumPartials(partial, chunks: chunks, count: g.weightShape.count, into: dw)
   }
+}
+
+/// Taps of weights: (first.y + step i, first.x + step j).
+private struct DirectTaps: CustomStringConvertible {
+  let rows: Int
+  let columns: Int
+  let first: (y: Int, x: Int)
+  let step: Int
+
+  var description: String { "\(rows) \(columns) \(first) \(step)" }
+}
+
+/// A direct convolution of images whose outputs lie `spread` pixels apart from `offset` on.
+private struct DirectPass {
+  let images: Tensor
+  let outputHeight: Int
+  let outputWidth: Int
+  let stride: Int
+  let padding: (y: Int, x: Int)
+  let offset: (y: Int, x: Int)
+  let spread: Int
 }

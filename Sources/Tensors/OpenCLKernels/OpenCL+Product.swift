@@ -7,9 +7,9 @@ struct StridedMatrix {
   let columnStride: Int
 
   /// A row-major matrix with so many columns, or its transpose.
-  init(_ tensor: Tensor, transposed: Bool) {
-    buffer = tensor.buffer
-    (rowStride, columnStride) = transposed ? (1, tensor.shape[1]) : (tensor.shape[1], 1)
+  init(_ buffer: Buffer, columns: Int, transposed: Bool = false) {
+    self.buffer = buffer
+    (rowStride, columnStride) = transposed ? (1, columns) : (columns, 1)
   }
 
   var arguments: [KernelArgument] { [.buffer(buffer), .int(rowStride), .int(columnStride)] }

@@ -101,10 +101,10 @@ struct MatMul: Operation {
 
   private func product(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (m, n, k) = extents(inputs)
+    let (a, b) = (inputs[0], inputs[1])
     try openCL.multiply(
-      StridedMatrix(inputs[0], transposed: transposeA), StridedMatrix(inputs[1], transposed: transposeB),
-      rows: m,
-      columns: n, depth: k, bias: inputs.count > 2 && last == .bias ? inputs[2].buffer : nil, relu: relu,
-      into: outputs[0].buffer)
+      StridedMatrix(a.buffer, columns: a.shape[1], transposed: transposeA),
+      StridedMatrix(b.buffer, columns: b.shape[1], transposed: transposeB), rows: m, columns: n, depth: k,
+      bias: inputs.count > 2 && last == .bias ? inputs[2].buffer : nil, relu: relu, into: outputs[0].buffer)
   }
 }

@@ -1,0 +1,47 @@
+import Devices
+
+/// Products shaped for CPU runtimes; see `product_cpu.cl`.
+extension OpenCL {
+  /// Columns of a panel (PANEL in product_cpu.cl).
+  var panel: Int { 2 * info.vectorWidth }
+  /// Rows of a tile of sums (HEIGHT in product_cpu.cl).
+  var tileHeight: Int { info.vectorWidth == 16 ? 12 : 6 }
+
+  /// Panels that so many columns fill.
+  func panels(_ columns: Int) -> Int { (columns + panel - 1) / panel }
+
+  /// Queues one work item per task, with `scratch` floats of local memory.
+  func launchTasks(_ name: String, _ arguments: [KernelArgument], tasks: [Int], scratch: Int? = nil) throws {
+    try launch(
+      name, arguments + (scratch.map { [.local($0 * 4)] } ?? []), global: tasks,
+      local: tasks.map { _ in 1 }, defines: ["VECTOR": info.vectorWidth])
+  }
+
+  func multiplyCPU(
+    _ a: StridedMatrix, _ b: StridedMatrix, rows m: Int, columns n: Int, depth k: Int, bias: Buffer?,
+    relu: Bool, into c: Buffer
+  ) throws {
+    let packed = try b.buffer.derived("matmul \(b.rowStride) \(b.columnStride)") {
+      try packPanels(b, depth: k, columns: n)
+    }
+    let depthBlock = min(k, 512)
+    let fits = info.localMemory / 4 / depthBlock / tileHeight * tileHeight
+    let balanced = (m / (6 * info.computeUnits) + tileHeight - 1) / tileHeight * tileHeight
+    let rows = max(tileHeight, min(8 * tileHeight, fits, balanced))
+    try launchTasks(
+      "matmul_cpu",
+      [.int(m), .int(n), .int(k)] + a.arguments
+        + [
+          .buffer(packed), .optional(bias), .int(relu ? 1 : 0), .buffer(c), .int(rows), .int(depthBlock),
+        ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock)
+  }
+
+  /// b (depth, columns) in panels, zero-padded.
+  func packPanels(_ b: StridedMatrix, depth: Int, columns: Int) throws -> Buffer {
+    let packed = try makeBuffer(byteCount: max(1, panels(columns) * depth * panel) * 4)
+    try launch(
+      "matmul_pack_cpu", [.int(depth), .int(columns)] + b.arguments + [.buffer(packed)],
+      global: [depth, panels(columns)], local: [64, 1], defines: ["VECTOR": info.vectorWidth])
+    return packed
+  }
+}
