@@ -6,17 +6,18 @@
 // than one unit in the last place; the error of the sum is exact in float (Knuth's two-sum).
 inline float upper_bound(float a, float e) {
   const float sum = a + e, back = sum - a, error = (a - (sum - back)) + (e - back);
-  return error < 0.0f && sum > 0.0f ? nextafter(sum, 0.0f) : sum;
+  return error < 0.0f && sum > 0.0f ? as_float(as_int(sum) - 1) : sum;
 }
 
 // The smallest float b >= a - e with a - b <= e exactly; b is clipped to 0 by the caller.
 inline float lower_bound(float a, float e) {
   const float sum = a - e, back = sum - a, error = (a - (sum - back)) + (-e - back);
-  return error > 0.0f && sum > 0.0f ? nextafter(sum, 2.0f) : sum;
+  return error > 0.0f && sum > 0.0f ? as_float(as_int(sum) + 1) : sum;
 }
 
 inline float project(float v, float original, float epsilon) {
-  const float low = fmax(lower_bound(original, epsilon), 0.0f), high = fmin(upper_bound(original, epsilon), 1.0f);
+  const float lower = lower_bound(original, epsilon), upper = upper_bound(original, epsilon);
+  const float low = lower > 0.0f ? lower : 0.0f, high = upper < 1.0f ? upper : 1.0f;
   return v < low ? low : v > high ? high : v;
 }
 
@@ -25,7 +26,7 @@ inline float project(float v, float original, float epsilon) {
 kernel void pgd_step_linf(
     const int count, const float step, const float epsilon, global const float *restrict x,
     global const float *restrict original, global const float *restrict gradient, global float *restrict out) {
-  const int i = get_global_id(0);
+  const size_t i = get_global_id(0);
   if (i >= count) return;
   const float g = gradient[i], v = g > 0.0f ? x[i] + step : g < 0.0f ? x[i] - step : x[i];
   out[i] = project(v, original[i], epsilon);

@@ -1,7 +1,7 @@
 // Operations on each element; global (count) rounded up.
 
-kernel void add(const int count, global const float *a, global const float *b, global float *c) {
-  const int i = get_global_id(0);
+kernel void add(const int count, global const float *restrict a, global const float *restrict b, global float *restrict c) {
+  const size_t i = get_global_id(0);
   if (i < count) c[i] = a[i] + b[i];
 }
 

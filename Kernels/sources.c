@@ -25,6 +25,12 @@ static const char convolution_gpu[] = {
 static const char winograd_cpu[] = {
 #embed "winograd_cpu.cl" suffix(,)
   0 };
+static const char winograd_tiles_cpu[] = {
+#embed "winograd_tiles_cpu.cl" suffix(,)
+  0 };
+static const char winograd_weight_cpu[] = {
+#embed "winograd_weight_cpu.cl" suffix(,)
+  0 };
 static const char pooling[] = {
 #embed "pooling.cl" suffix(,)
   0 };
@@ -62,6 +68,8 @@ static const struct { const char *name, *text; } sources[] = {
   {"convolution_cpu.cl", convolution_cpu},
   {"convolution_gpu.cl", convolution_gpu},
   {"winograd_cpu.cl", winograd_cpu},
+  {"winograd_tiles_cpu.cl", winograd_tiles_cpu},
+  {"winograd_weight_cpu.cl", winograd_weight_cpu},
   {"pooling.cl", pooling},
   {"normalization.cl", normalization},
   {"softmax.cl", softmax},

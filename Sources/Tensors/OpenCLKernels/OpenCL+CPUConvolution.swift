@@ -23,21 +23,27 @@ extension OpenCL {
       relu: relu, into: y)
   }
 
-  /// With stride s, s * s convolutions of dy: pixel (py + s i, px + s j) of dx sees the taps congruent to
-  /// (py + padding, px + padding).
   func convolveInputGradientCPU(
-    _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, into dx: Tensor
+    _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
   ) throws {
     if usesWinogradCPU(g) {
-      let transposed = try ConvolutionGeometry(
-        images: dy.shape, weights: [3, 3, g.k, g.c], stride: 1, padding: 2 - g.padding)
-      return try convolveWinogradCPU(transposed, dy, weights, rotated: true, bias: nil, relu: false, into: dx)
+      return try inputGradientWinogradCPU(g, dy, weights, mask: mask, into: dx)
     }
     if g.isPointwise {
-      return try multiplyCPU(
+      try multiplyCPU(
         StridedMatrix(dy.buffer, columns: g.k), StridedMatrix(weights.buffer, columns: g.k, transposed: true),
         rows: g.n * g.h * g.w, columns: g.c, depth: g.k, bias: nil, relu: false, into: dx.buffer)
+    } else {
+      try inputGradientByPhases(g, dy, weights, into: dx)
     }
+    if let mask { try Relu.Gradient().run(on: self, [mask, dx], [dx]) }
+  }
+
+  /// With stride s, s * s convolutions of dy: pixel (py + s i, px + s j) of dx sees the taps congruent to
+  /// (py + padding, px + padding).
+  private func inputGradientByPhases(
+    _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, into dx: Tensor
+  ) throws {
     for py in 0..<min(g.stride, g.h) {
       for px in 0..<min(g.stride, g.w) {
         let (ty, tx) = (phase(py, of: g, extent: g.r), phase(px, of: g, extent: g.s))

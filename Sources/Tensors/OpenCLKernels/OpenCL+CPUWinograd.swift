@@ -1,113 +1,129 @@
 import Devices
 
-/// Winograd's convolutions shaped for CPU runtimes; see `winograd_cpu.cl`.
+/// Winograd's convolutions shaped for CPU runtimes; see `winograd_tiles_cpu.cl`.
 extension OpenCL {
-  /// The rule of ``CPU/usesWinograd(_:)``, where a block of tiles fits local memory.
+  /// The rule of ``ConvolutionGeometry/prefersWinograd``, where a tile's height of tiles fits local memory.
   func usesWinogradCPU(_ g: ConvolutionGeometry) -> Bool {
-    g.prefersWinograd && blockFloats(tileHeight, channels: g.c) * 4 <= info.localMemory
-      && blockFloats(tileHeight, channels: g.k) * 4 <= info.localMemory
+    g.prefersWinograd && fits(blockFloats(tileHeight, g.c)) && fits(blockFloats(tileHeight, g.k))
   }
 
-  /// Local memory for the transformed tiles of a block and their products with a panel of filters.
-  private func blockFloats(_ tiles: Int, channels: Int) -> Int {
-    WinogradTiles.points * (tiles * (channels + panel) + 32)
+  /// Whether a max pool of 2 x 2 happens inside the tiles.
+  func poolsInWinograd(_ g: ConvolutionGeometry) -> Bool {
+    kernelShape == .cpu && usesWinogradCPU(g) && g.k % panel == 0 && WinogradCPUJob(self, g).hasWholeImages
   }
 
   /// y = conv(x, weights) + bias, then ReLU; or with `rotated` weights, from K to C, for the input gradient.
+  ///
+  /// - Parameter winners: asks for a max pool of 2 x 2 after the ReLU, which y then holds: the number of the pixel that
+  ///   won each window. K fills whole panels.
   func convolveWinogradCPU(
-    _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, rotated: Bool = false, bias: Tensor?,
-    relu: Bool,
-    into y: Tensor
+    _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, filters: WinogradFilterForm = .forward,
+    bias: Tensor?, relu: Bool, into y: Tensor, winners: Buffer? = nil
   ) throws {
-    let filters = try winogradFilters(weights, rotated: rotated)
-    let job = WinogradCPUJob(device: self, geometry: g, tiles: WinogradTiles(g))
     let end: [KernelArgument] = [
-      .buffer(filters), .optional(bias?.buffer), .int(relu ? 1 : 0), .buffer(y.buffer),
+      .buffer(try winogradFilters(weights, filters)), .optional(bias?.buffer), .int(relu ? 1 : 0),
+      .buffer(y.buffer), .optional(winners),
     ]
-    if g.c * g.k <= 128 * 128 {
+    let job = WinogradCPUJob(self, g)
+    if job.hasSmallFilters {
       try job.runByTiles(x, end)
     } else {
       try job.runByPanels(x, end)
     }
   }
 
-  /// dW: per point the product of the transformed images, transposed, with the transformed dy, summed over tiles.
-  func weightGradientWinogradCPU(
-    _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, into dw: Tensor
+  /// dx from dy, or from that of a max pool of 2 x 2 and its winners; 0 where `mask`, x as the output of a ReLU, is not
+  /// positive.
+  func inputGradientWinogradCPU(
+    _ g: ConvolutionGeometry, _ dy: Tensor, winners: Buffer? = nil, _ weights: Tensor, mask: Tensor?,
+    into dx: Tensor
   ) throws {
-    let tiles = WinogradTiles(g).count
-    let panels = panels(g.k)
-    func floats(_ block: Int) -> Int {
-      WinogradTiles.points * (block * (g.c + panels * panel) + 16 * (1 + panels))
+    let job = WinogradCPUJob(self, g)
+    if job.hasWholeImages {
+      let filters = try winogradFilters(weights, .transposed)
+      return try job.gradientByImages(dy, winners, filters, mask: mask, into: dx)
     }
-    let isSmall = g.c * g.k <= 64 * 64 && floats(12) * 4 <= info.localMemory
-    var groups = 1
-    if isSmall { while groups < 16, tiles >= 512 * groups { groups *= 2 } }
-    let sums = try makeBuffer(byteCount: groups * WinogradTiles.points * panels * g.c * panel * 4)
-    if isSmall {
-      var block = max(12, min(48, (tiles + groups - 1) / groups))
-      while block > 12, floats(block) * 4 > info.localMemory { block -= 4 }
-      let extents = [tiles, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.padding]
-      try launchTasks(
-        "winograd_weight_cpu",
-        extents.map { .int($0) } + [.buffer(x.buffer), .buffer(dy.buffer), .buffer(sums), .int(block)],
-        tasks: [groups], scratch: floats(block))
-    } else {
-      try WinogradCPUJob(device: self, geometry: g, tiles: WinogradTiles(g)).sumByPoints(x, dy, into: sums)
-    }
-    try launchTasks(
-      "winograd_weight_finish_cpu",
-      [.int(groups), .int(g.c), .int(g.k), .buffer(sums), .buffer(dw.buffer)], tasks: [g.c, panels])
+    precondition(winners == nil, "only whole images take the gradient of a pool")
+    let transposed = try ConvolutionGeometry(
+      images: dy.shape, weights: [3, 3, g.k, g.c], stride: 1, padding: 2 - g.padding)
+    try convolveWinogradCPU(transposed, dy, weights, filters: .rotated, bias: nil, relu: false, into: dx)
+    if let mask { try Relu.Gradient().run(on: self, [mask, dx], [dx]) }
   }
 
   /// Transformed weights (3, 3, C, K), kept for parameters until they change.
-  private func winogradFilters(_ weights: Tensor, rotated: Bool) throws -> Buffer {
+  private func winogradFilters(_ weights: Tensor, _ form: WinogradFilterForm) throws -> Buffer {
     let (c, k) = (weights.shape[2], weights.shape[3])
-    let (channels, outputs) = rotated ? (k, c) : (c, k)
-    return try weights.buffer.derived("winograd rotated \(rotated)") {
+    let (channels, outputs) = form == .forward ? (c, k) : (k, c)
+    return try weights.buffer.derived("winograd \(form)") {
       let filters = try makeBuffer(
         byteCount: panels(outputs) * WinogradTiles.points * channels * panel * 4)
       try launchTasks(
         "winograd_filter_cpu",
-        [.int(c), .int(k), .int(rotated ? 1 : 0), .buffer(weights.buffer), .buffer(filters)],
-        tasks: [channels, panels(outputs)])
+        [.int(c), .int(k), .int(form == .forward ? 0 : 1), .int(form == .rotated ? 1 : 0)]
+          + [.buffer(weights.buffer), .buffer(filters)], tasks: [channels, panels(outputs)])
       return filters
     }
   }
 
-  fileprivate func blockSize(fitting g: ConvolutionGeometry, tiles: Int) -> Int {
-    let height = tileHeight
-    var block = max(height, min(48, 131_072 / (WinogradTiles.points * g.c) / height * height))
-    block = max(height, min(block, (tiles / (computeTasks) + height - 1) / height * height))
-    while block > height, blockFloats(block, channels: g.c) * 4 > info.localMemory { block -= height }
-    return block
+  /// Local memory for the transformed tiles of a block and their products with a panel of filters.
+  fileprivate func blockFloats(_ tiles: Int, _ channels: Int) -> Int {
+    WinogradTiles.points * (tiles * (channels + panel) + 32)
   }
 
-  private var computeTasks: Int { 4 * info.computeUnits }
+  func fits(_ floats: Int) -> Bool { floats * 4 <= info.localMemory }
 }
 
-private struct WinogradCPUJob {
+/// How weights (3, 3, C, K) become filters: from C to K, or from K to C, for the transposed algorithm or, rotated by
+/// 180 degrees, for a forward one.
+enum WinogradFilterForm { case forward, transposed, rotated }
+
+/// One convolution on one device.
+struct WinogradCPUJob {
   let device: OpenCL
-  let geometry: ConvolutionGeometry
+  let g: ConvolutionGeometry
   let tiles: WinogradTiles
 
-  private var g: ConvolutionGeometry { geometry }
+  init(_ device: OpenCL, _ g: ConvolutionGeometry) {
+    (self.device, self.g, tiles) = (device, g, WinogradTiles(g))
+  }
+
+  private var tilesPerImage: Int { tiles.down * tiles.across }
+  /// Filters that come from the third-level cache once per block of tiles.
+  var hasSmallFilters: Bool { g.c * g.k <= 128 * 128 }
+  /// Whether the input gradient can take whole images.
+  var hasWholeImages: Bool { hasSmallFilters && device.fits(gradientFloats(images: 1)) }
+
+  private func gradientFloats(images: Int) -> Int {
+    let height = device.tileHeight
+    return device.blockFloats(
+      (images * tilesPerImage + height - 1) / height * height, device.panels(g.k) * device.panel)
+  }
 
   /// Each task transforms a block of tiles, multiplies it with all filters and transforms back, in local memory.
   func runByTiles(_ x: Tensor, _ end: [KernelArgument]) throws {
-    let block = device.blockSize(fitting: g, tiles: tiles.count)
+    let block = blockSize
     let extents = [tiles.count, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.padding]
     try device.launchTasks(
       "winograd_cpu", extents.map { .int($0) } + [.buffer(x.buffer)] + end + [.int(block)],
-      tasks: [(tiles.count + block - 1) / block],
-      scratch: WinogradTiles.points * (block * (g.c + device.panel) + 32))
+      tasks: [(tiles.count + block - 1) / block], scratch: device.blockFloats(block, g.c))
+  }
+
+  /// Tiles of a task: 512 KB of transformed input, and enough tasks for all threads.
+  private var blockSize: Int {
+    let height = device.tileHeight
+    let fits = 131_072 / (WinogradTiles.points * g.c) / height * height
+    let balanced = (tiles.count / (4 * device.info.computeUnits) + height - 1) / height * height
+    var block = max(height, min(48, fits, balanced))
+    while block > height, !device.fits(device.blockFloats(block, g.c)) { block -= height }
+    return block
   }
 
   /// For large filters: all tasks transform a larger block of tiles, then share the panels of outputs, so that each
   /// filter is read once per block.
   func runByPanels(_ x: Tensor, _ end: [KernelArgument]) throws {
-    let part = 48
-    let block = max(96, min((tiles.count + 47) / 48 * 48, (1 << 20) / (WinogradTiles.points * g.c) / 48 * 48))
+    let part = 4 * device.tileHeight
+    let block = max(
+      2 * part, min((tiles.count + part - 1) / part, (1 << 20) / (WinogradTiles.points * g.c) / part) * part)
     let values = try device.makeBuffer(byteCount: WinogradTiles.points * (block * g.c + 16) * 4)
     for first in stride(from: 0, to: tiles.count, by: block) {
       let last = min(tiles.count, first + block)
@@ -121,8 +137,8 @@ private struct WinogradCPUJob {
     }
   }
 
-  /// V of the tiles of a block.
-  private func transform(_ x: Tensor, _ range: Range<Int>, into values: Buffer, _ block: Int) throws {
+  /// V of the tiles of a block, which has room for `block` tiles.
+  func transform(_ x: Tensor, _ range: Range<Int>, into values: Buffer, _ block: Int) throws {
     let step = 4
     let extents = [
       range.lowerBound, range.upperBound, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.padding,
@@ -133,28 +149,19 @@ private struct WinogradCPUJob {
       tasks: [(range.count + step - 1) / step])
   }
 
-  /// For large filters, whose sums exist once: blocks of tiles are transformed, then tasks share points and panels.
-  func sumByPoints(_ x: Tensor, _ dy: Tensor, into sums: Buffer) throws {
-    let panels = device.panels(g.k)
-    let perTile = WinogradTiles.points * (g.c + panels * device.panel)
-    let block = min((tiles.count + 3) / 4 * 4, max(128, (1 << 20) / perTile / 4 * 4))
-    let values = try device.makeBuffer(byteCount: WinogradTiles.points * (block * g.c + 16) * 4)
-    let gradients = try device.makeBuffer(
-      byteCount: panels * WinogradTiles.points * (block * device.panel + 16) * 4)
-    let part = max(1, min(panels, WinogradTiles.points * panels / (16 * device.info.computeUnits)))
-    for first in stride(from: 0, to: tiles.count, by: block) {
-      let last = min(tiles.count, first + block)
-      try transform(x, first..<last, into: values, block)
-      try device.launchTasks(
-        "winograd_transform_gradient_cpu",
-        [first, last, g.outputHeight, g.outputWidth, g.k].map { .int($0) } + [
-          .buffer(dy.buffer), .buffer(gradients), .int(block), .int(4),
-        ], tasks: [(last - first + 3) / 4, panels])
-      try device.launchTasks(
-        "winograd_weight_multiply_cpu",
-        [.int(last - first), .int(g.c), .int(g.k), .buffer(values), .buffer(gradients), .buffer(sums)]
-          + [block, part, first > 0 ? 1 : 0].map { .int($0) },
-        tasks: [WinogradTiles.points, (panels + part - 1) / part], scratch: device.tileHeight * block)
-    }
+  /// dx by the transposed algorithm: results of neighbouring tiles overlap, so that a task takes whole images.
+  fileprivate func gradientByImages(
+    _ dy: Tensor, _ winners: Buffer?, _ filters: Buffer, mask: Tensor?, into dx: Tensor
+  ) throws {
+    let wished = min(48 / tilesPerImage, g.n / (4 * device.info.computeUnits))
+    var images = max(1, wished)
+    while images > 1, !device.fits(gradientFloats(images: images)) { images -= 1 }
+    let extents = [g.n, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.padding]
+    try device.launchTasks(
+      "winograd_gradient_cpu",
+      extents.map { .int($0) } + [
+        .buffer(dy.buffer), .optional(winners), .buffer(filters), .optional(mask?.buffer), .buffer(dx.buffer),
+        .int(images),
+      ], tasks: [(g.n + images - 1) / images], scratch: gradientFloats(images: images))
   }
 }

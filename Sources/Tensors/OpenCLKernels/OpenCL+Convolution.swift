@@ -11,13 +11,15 @@ extension OpenCL {
     }
   }
 
-  /// dx of a convolution.
+  /// dx of a convolution; 0 where `mask`, x as the output of a ReLU, is not positive.
   func convolveInputGradient(
-    _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, into dx: Tensor
+    _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
   ) throws {
     switch kernelShape {
-    case .gpu: try convolveInputGradientGPU(g, dy, weights, into: dx)
-    case .cpu: try convolveInputGradientCPU(g, dy, weights, into: dx)
+    case .gpu:
+      try convolveInputGradientGPU(g, dy, weights, into: dx)
+      if let mask { try Relu.Gradient().run(on: self, [mask, dx], [dx]) }
+    case .cpu: try convolveInputGradientCPU(g, dy, weights, mask: mask, into: dx)
     }
   }
 

@@ -89,8 +89,8 @@ extension Convolution {
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      try openCL.convolveInputGradient(geometry, inputs[0], inputs[1], into: outputs[0])
-      if inputs.count > 2 { try Relu.Gradient().run(on: openCL, [inputs[2], outputs[0]], outputs) }
+      try openCL.convolveInputGradient(
+        geometry, inputs[0], inputs[1], mask: inputs.count > 2 ? inputs[2] : nil, into: outputs[0])
     }
   }
 

@@ -10,9 +10,7 @@ public func conv2dMaxPooled(
 ) throws -> Tensor {
   let geometry = try ConvolutionGeometry(images: x.shape, weights: weight.shape, stride: 1, padding: padding)
   let window = PoolWindow(rows: 2, columns: 2, stride: 2, input: geometry.outputShape)
-  guard case .cpu(let cpu) = x.device, window.isValid, cpu.usesWinograd(geometry),
-    geometry.k % cpu.kernels.panelWidth == 0
-  else {
+  guard window.isValid, x.device.poolsInWinograd(geometry) else {
     return try maxPool2d(conv2d(x, weight, bias: bias, padding: padding, activation: .relu), size: 2)
   }
   let results = try PooledConvolution(geometry: geometry, window: window)(
@@ -41,7 +39,17 @@ public func conv2dMaxPooled(
   return y.recorded(from: inputs)
 }
 
-/// What ``conv2dMaxPooled(_:_:bias:padding:)`` runs on the CPU: the pooled result and the winners.
+extension Device {
+  /// Whether the tiles of a convolution can hold a max pool of 2 x 2.
+  fileprivate func poolsInWinograd(_ geometry: ConvolutionGeometry) -> Bool {
+    switch self {
+    case .cpu(let cpu): cpu.usesWinograd(geometry) && geometry.k % cpu.kernels.panelWidth == 0
+    case .openCL(let openCL): openCL.poolsInWinograd(geometry)
+    }
+  }
+}
+
+/// What ``conv2dMaxPooled(_:_:bias:padding:)`` runs where it pays: the pooled result and the winners.
 struct PooledConvolution: Operation {
   let geometry: ConvolutionGeometry
   let window: PoolWindow
@@ -61,8 +69,9 @@ struct PooledConvolution: Operation {
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    let y = try Convolution(geometry: geometry, relu: true)(all: inputs)
-    try MaxPool(window: window).run(on: openCL, y, outputs)
+    try openCL.convolveWinogradCPU(
+      geometry, inputs[0], inputs[1], bias: inputs.count > 2 ? inputs[2] : nil, relu: true, into: outputs[0],
+      winners: outputs[1].buffer)
   }
 }
 
@@ -88,8 +97,9 @@ extension PooledConvolution {
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let dy = try MaxPool.Gradient(window: window)(inputs[0], inputs[1])
-      try Convolution.InputGradient(geometry: geometry).run(on: openCL, [dy] + inputs[2...], outputs)
+      try openCL.inputGradientWinogradCPU(
+        geometry, inputs[0], winners: inputs[1].buffer, inputs[2], mask: inputs.count > 3 ? inputs[3] : nil,
+        into: outputs[0])
     }
   }
 
@@ -111,8 +121,8 @@ extension PooledConvolution {
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let dy = try MaxPool.Gradient(window: window)(inputs[1], inputs[2])
-      try Convolution.WeightGradient(geometry: geometry).run(on: openCL, [inputs[0], dy], outputs)
+      try openCL.weightGradientWinogradCPU(
+        geometry, inputs[0], inputs[1], winners: inputs[2].buffer, into: outputs[0])
     }
   }
 }

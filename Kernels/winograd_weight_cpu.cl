@@ -1,0 +1,116 @@
+// Gradients of the filters by Winograd's algorithm on CPU runtimes; see winograd_tiles_cpu.cl.
+//   winograd_weight_cpu             products of transformed images and dy, summed over a group of tiles
+//   winograd_transform_gradient_cpu transformed tiles of dy into global memory, for large filters, and
+//   winograd_weight_multiply_cpu    products of one point, added to the sums of the blocks before
+//   winograd_weight_finish_cpu      sums of the groups into dW; global (channels, panels)
+
+#include "product_cpu.cl"
+#include "winograd_tiles_cpu.cl"
+
+// Adds rows of a tile of sums to `target` [c][PANEL], or stores them.
+#define ADD_SUMS(height, i, target, accumulate) \
+  UNROLL for (int r = 0; r < height; r++) \
+    if ((i) + r < c) { \
+      global float *t_ = (target) + ((i) + r) * PANEL; \
+      STORE((accumulate) ? s0[r] + LOAD(t_) : s0[r], t_); \
+      STORE((accumulate) ? s1[r] + LOAD(t_ + VECTOR) : s1[r], t_ + VECTOR); \
+    }
+
+// V^T D of the tiles of a block; D lies as [panel][point][tile][PANEL].
+#define SUM_TILE(height, i) \
+  { \
+    TILE_SUMS(height) \
+    TILE_PRODUCT(height, v_ + i, 1, c, d_, PANEL, tiles) \
+    ADD_SUMS(height, i, sums_, start > begin) \
+  }
+
+// Group g sums over its share of the tiles. sums: [group][panel][point][c][PANEL]; scratch: POINTS * (block * (c +
+// panels * PANEL) + 16 * (1 + panels)) floats.
+ONE_ITEM
+kernel void winograd_weight_cpu(
+    const int count, const int h, const int w, const int c, const int oh, const int ow, const int k, const int padding,
+    global const float *restrict x, global const float *restrict dy, global const uchar *restrict winners,
+    global float *restrict sums, const int block, local float *scratch) {
+  const int group = get_group_id(0), groups = get_num_groups(0), panels = (k + PANEL - 1) / PANEL;
+  const int begin = (long)count * group / groups, end = (long)count * (group + 1) / groups;
+  const int v_stride = block * c + 16, d_stride = block * PANEL + 16;
+  local float *gradients = scratch + POINTS * v_stride;
+  for (int start = begin; start < end; start += block) {
+    const int tiles = min(block, end - start);
+    for (int t = 0; t < tiles; t++) {
+      local float *v = scratch + t * c;
+      TRANSFORM_INPUT(start + t, h, w, c, padding, oh, ow, x, v, v_stride)
+      for (int panel = 0; panel < panels; panel++) {
+        local float *d = gradients + panel * POINTS * d_stride + t * PANEL;
+        TRANSFORM_GRADIENT(start + t, oh, ow, k, panel, dy, winners, d, d_stride)
+      }
+    }
+    for (int panel = 0; panel < panels; panel++)
+      for (int point = 0; point < POINTS; point++) {
+        local const float *v_ = scratch + point * v_stride;
+        local const float *d_ = gradients + (panel * POINTS + point) * d_stride;
+        global float *sums_ = sums + (((size_t)group * panels + panel) * POINTS + point) * c * PANEL;
+        FOR_TILES(c, SUM_TILE)
+      }
+  }
+}
+
+// One item per `step` tiles and panel, as [panel][point][tile][PANEL] with room for `block` tiles.
+ONE_ITEM
+kernel void winograd_transform_gradient_cpu(
+    const int start, const int end, const int oh, const int ow, const int k, global const float *restrict dy,
+    global const uchar *restrict winners, global float *restrict gradients, const int block, const int step) {
+  const int first = start + get_group_id(0) * step, panel = get_group_id(1), d_stride = block * PANEL + 16;
+  for (int t = first; t < min(first + step, end); t++) {
+    global float *d = gradients + (size_t)panel * POINTS * d_stride + (t - start) * PANEL;
+    TRANSFORM_GRADIENT(t, oh, ow, k, panel, dy, winners, d, d_stride)
+  }
+}
+
+// Sums of one point for `part` panels. V is gathered for a tile of sums, so that it stays in the first-level cache.
+#define GATHERED_TILE(height, i) \
+  { \
+    for (int t = 0; t < tiles; t++) \
+      UNROLL for (int r = 0; r < height; r++) scratch[t * height + r] = i + r < c ? v[(size_t)t * c + i + r] : 0.0f; \
+    for (int panel = first; panel < last; panel++) { \
+      global const float *d = gradients + ((size_t)panel * POINTS + point) * d_stride; \
+      global float *target = sums + ((size_t)panel * POINTS + point) * c * PANEL; \
+      TILE_SUMS(height) \
+      TILE_PRODUCT(height, scratch, 1, height, d, PANEL, tiles) \
+      ADD_SUMS(height, i, target, accumulate) \
+    } \
+  }
+
+// scratch: HEIGHT * tiles floats.
+ONE_ITEM
+kernel void winograd_weight_multiply_cpu(
+    const int tiles, const int c, const int k, global const float *restrict values,
+    global const float *restrict gradients, global float *restrict sums, const int block, const int part,
+    const int accumulate, local float *scratch) {
+  const int point = get_group_id(0), first = get_group_id(1) * part, last = min(first + part, (k + PANEL - 1) / PANEL);
+  const int d_stride = block * PANEL + 16;
+  global const float *v = values + (size_t)point * ((size_t)block * c + 16);
+  FOR_TILES(c, GATHERED_TILE)
+}
+
+// Sums of `groups` groups, [group][panel][point][c][PANEL], into dW (3, 3, c, k). Global (channels, panels).
+kernel void winograd_weight_finish_cpu(
+    const int groups, const int c, const int k, global const float *restrict sums, global float *restrict dw) {
+  const int channel = get_global_id(0), panel = get_global_id(1), panels = get_global_size(1);
+  for (int side = 0; side < PANEL; side += VECTOR) {
+    const int first = panel * PANEL + side, count = k - first;
+    if (count <= 0) return;
+    VEC u[POINTS], t[18], g[3];
+    UNROLL for (int p = 0; p < POINTS; p++) u[p] = (VEC)(0.0f);
+    for (int group = 0; group < groups; group++) {
+      global const float *source
+        = sums + (((size_t)group * panels + panel) * POINTS * c + channel) * PANEL + side;
+      UNROLL for (int p = 0; p < POINTS; p++) u[p] += LOAD(source + (size_t)p * c * PANEL);
+    }
+    UNROLL for (int j = 0; j < 6; j++) filter_taps(u[j], u[6 + j], u[12 + j], u[18 + j], u[24 + j], u[30 + j], t + j, 6);
+    UNROLL for (int i = 0; i < 3; i++) {
+      filter_taps(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], g, 1);
+      UNROLL for (int j = 0; j < 3; j++) store_part(g[j], dw + ((size_t)(3 * i + j) * c + channel) * k + first, count);
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Devices
+
+extension OpenCL {
+  /// dW by Winograd's algorithm: per point the product of the transformed images, transposed, with the transformed dy,
+  /// summed over tiles. With `winners`, dy is the gradient of a max pool of 2 x 2.
+  func weightGradientWinogradCPU(
+    _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, winners: Buffer? = nil, into dw: Tensor
+  ) throws {
+    let job = WinogradCPUWeights(self, g)
+    let sums = try makeBuffer(byteCount: job.groups * WinogradTiles.points * job.panels * g.c * panel * 4)
+    if job.isGrouped {
+      try job.sumByGroups(x, dy, winners, into: sums)
+    } else {
+      try job.sumByPoints(x, dy, winners, into: sums)
+    }
+    try launchTasks(
+      "winograd_weight_finish_cpu",
+      [.int(job.groups), .int(g.c), .int(g.k), .buffer(sums), .buffer(dw.buffer)], tasks: [g.c, job.panels])
+  }
+}
+
+private struct WinogradCPUWeights {
+  let device: OpenCL
+  let g: ConvolutionGeometry
+  let tiles: WinogradTiles
+  let panels: Int
+  /// Groups of tiles, each with its own sums; 1 for large filters.
+  private(set) var groups = 1
+  /// Whether filters are small: then each group's tiles are transformed and multiplied by one task, in local memory.
+  var isGrouped = false
+
+  init(_ device: OpenCL, _ g: ConvolutionGeometry) {
+    (self.device, self.g, tiles) = (device, g, WinogradTiles(g))
+    panels = device.panels(g.k)
+    isGrouped = g.c * g.k <= 64 * 64 && device.fits(groupFloats(12))
+    if isGrouped { while groups < 16, tiles.count >= 512 * groups { groups *= 2 } }
+  }
+
+  private func groupFloats(_ block: Int) -> Int {
+    WinogradTiles.points * (block * (g.c + panels * device.panel) + 16 * (1 + panels))
+  }
+
+  func sumByGroups(_ x: Tensor, _ dy: Tensor, _ winners: Buffer?, into sums: Buffer) throws {
+    var block = max(12, min(48, (tiles.count + groups - 1) / groups))
+    while block > 12, !device.fits(groupFloats(block)) { block -= 4 }
+    let extents = [tiles.count, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.padding]
+    try device.launchTasks(
+      "winograd_weight_cpu",
+      extents.map { .int($0) } + [
+        .buffer(x.buffer), .buffer(dy.buffer), .optional(winners), .buffer(sums), .int(block),
+      ], tasks: [groups], scratch: groupFloats(block))
+  }
+
+  /// For large filters, whose sums exist once: blocks of tiles are transformed, then tasks share points and panels.
+  func sumByPoints(_ x: Tensor, _ dy: Tensor, _ winners: Buffer?, into sums: Buffer) throws {
+    let perTile = WinogradTiles.points * (g.c + panels * device.panel)
+    let block = min((tiles.count + 3) / 4 * 4, max(128, (1 << 20) / perTile / 4 * 4))
+    let values = try device.makeBuffer(byteCount: WinogradTiles.points * (block * g.c + 16) * 4)
+    let gradients = try device.makeBuffer(
+      byteCount: panels * WinogradTiles.points * (block * device.panel + 16) * 4)
+    let part = max(1, min(panels, WinogradTiles.points * panels / (16 * device.info.computeUnits)))
+    for first in stride(from: 0, to: tiles.count, by: block) {
+      let last = min(tiles.count, first + block)
+      try WinogradCPUJob(device, g).transform(x, first..<last, into: values, block)
+      try device.launchTasks(
+        "winograd_transform_gradient_cpu",
+        [first, last, g.outputHeight, g.outputWidth, g.k].map { .int($0) } + [
+          .buffer(dy.buffer), .optional(winners), .buffer(gradients), .int(block), .int(4),
+        ], tasks: [(last - first + 3) / 4, panels])
+      try device.launchTasks(
+        "winograd_weight_multiply_cpu",
+        [.int(last - first), .int(g.c), .int(g.k), .buffer(values), .buffer(gradients), .buffer(sums)]
+          + [block, part, first > 0 ? 1 : 0].map { .int($0) },
+        tasks: [WinogradTiles.points, (panels + part - 1) / part], scratch: device.tileHeight * block)
+    }
+  }
+}
