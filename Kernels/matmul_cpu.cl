@@ -21,7 +21,7 @@ kernel void matmul_pack_cpu(
 }
 
 // Packs `height` (at most HEIGHT) rows of A, from (i, d0) on, as [depth][HEIGHT], with zeros for missing rows.
-inline void pack_rows(
+INLINE void pack_rows(
     global const float *a, const int row, const int column, int height, int depth, local float *packed) {
   for (int d = 0; d < depth; d++)
     for (int r = 0; r < HEIGHT; r++)

@@ -22,6 +22,7 @@
 #define LOW (HEIGHT / 3)
 #define ONE_ITEM __attribute__((reqd_work_group_size(1, 1, 1)))
 #define UNROLL _Pragma("unroll")
+#define INLINE __attribute__((always_inline)) inline
 
 // Declares the sums of a tile.
 #define TILE_SUMS(height) \
@@ -49,10 +50,10 @@
     i_ += height_; \
   }
 
-inline VEC rectified(VEC v, int relu) { return relu ? fmax(v, (VEC)(0.0f)) : v; }
+INLINE VEC rectified(VEC v, int relu) { return relu ? fmax(v, (VEC)(0.0f)) : v; }
 
 // Stores `count` (at most VECTOR) values of a vector.
-inline void store_part(VEC v, global float *target, int count) {
+INLINE void store_part(VEC v, global float *target, int count) {
   if (count >= VECTOR) {
     STORE(v, target);
     return;
@@ -63,7 +64,7 @@ inline void store_part(VEC v, global float *target, int count) {
 }
 
 // `count` (at most VECTOR) values, then zeros.
-inline VEC load_part(global const float *source, int count) {
+INLINE VEC load_part(global const float *source, int count) {
   if (count >= VECTOR) return LOAD(source);
   float values[VECTOR];
   for (int j = 0; j < VECTOR; j++) values[j] = j < count ? source[j] : 0.0f;
@@ -71,7 +72,7 @@ inline VEC load_part(global const float *source, int count) {
 }
 
 // Stores one row of a tile, as far as it reaches, added to what is there, after bias and ReLU.
-inline void store_row(
+INLINE void store_row(
     VEC v0, VEC v1, global float *target, int count, int accumulate, global const float *bias, int relu) {
   if (accumulate) {
     v0 += load_part(target, count);

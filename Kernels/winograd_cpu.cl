@@ -34,7 +34,7 @@ kernel void winograd_filter_cpu(
 }
 
 // The largest of the 2x2 pixels of each window of a tile, o[16], after ReLU, and which of them it is; the first on ties.
-inline void pool_tile(
+INLINE void pool_tile(
     const VEC *o, int image, int row0, int column0, int oh, int ow, int k, int first, global float *y,
     global uchar *winners) {
   UNROLL for (int p = 0; p < 4; p++) {
@@ -56,7 +56,7 @@ inline void pool_tile(
 
 // Output pixels of one tile of a panel from its products m + p * point_stride, with bias and ReLU; then, if winners are
 // asked for (k fills whole panels), a max pool of 2 x 2.
-inline void finish_tile(
+INLINE void finish_tile(
     int tile, int panel, int oh, int ow, int k, local const float *m, int point_stride, global const float *bias, int relu,
     global float *y, global uchar *winners) {
   PLACE(tile, oh, ow)
@@ -71,6 +71,14 @@ inline void finish_tile(
           t + j, 6);
     }
     const VEC b = bias ? load_part(bias + first, count) : (VEC)(0.0f);
+    global float *target = y + (((size_t)image * oh + row0) * ow + column0) * k + first;
+    if (!winners && row0 + 4 <= oh && column0 + 4 <= ow && count >= VECTOR) {
+      UNROLL for (int i = 0; i < 4; i++) {
+        output_pixels(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
+        UNROLL for (int j = 0; j < 4; j++) STORE(rectified(o[j] + b, relu), target + ((size_t)i * ow + j) * k);
+      }
+      continue;
+    }
     UNROLL for (int i = 0; i < 4; i++)
       output_pixels(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o + 4 * i, 1);
     UNROLL for (int p = 0; p < 16; p++) o[p] += b;
@@ -80,8 +88,7 @@ inline void finish_tile(
     }
     UNROLL for (int p = 0; p < 16; p++)
       if (row0 + p / 4 < oh && column0 + p % 4 < ow)
-        store_part(
-            rectified(o[p], relu), y + (((size_t)image * oh + row0 + p / 4) * ow + column0 + p % 4) * k + first, count);
+        store_part(rectified(o[p], relu), target + ((size_t)(p / 4) * ow + p % 4) * k, count);
   }
 }
 
@@ -154,7 +161,7 @@ kernel void winograd_multiply_cpu(
 
 
 // Adds B M B^T of one tile of a panel to dx (n, h, w, c); its products are m + p * point_stride.
-inline void add_tile(
+INLINE void add_tile(
     int tile, int panel, int h, int w, int c, int padding, int oh, int ow, local const float *m, int point_stride,
     global float *dx) {
   PLACE(tile, oh, ow)
@@ -168,6 +175,17 @@ inline void add_tile(
       const size_t step = 6 * (size_t)point_stride;
       input_gradient(LOAD(s), LOAD(s + step), LOAD(s + 2 * step), LOAD(s + 3 * step), LOAD(s + 4 * step), LOAD(s + 5 * step),
           t + j, 6);
+    }
+    if (top >= 0 && left >= 0 && top + 6 <= h && left + 6 <= w && count >= VECTOR) {
+      global float *corner = dx + (((size_t)image * h + top) * w + left) * c + first;
+      UNROLL for (int i = 0; i < 6; i++) {
+        input_gradient(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
+        UNROLL for (int j = 0; j < 6; j++) {
+          global float *pixel = corner + ((size_t)i * w + j) * c;
+          STORE(LOAD(pixel) + o[j], pixel);
+        }
+      }
+      continue;
     }
     UNROLL for (int i = 0; i < 6; i++) {
       if (top + i < 0 || top + i >= h) continue;

@@ -14,10 +14,10 @@
 #define SCALE_Q (1 / (2 * Q2 * (Q2 - P2)))
 
 // c + a * b
-inline VEC sum(VEC c, VEC a, float b) { return fma(a, (VEC)(b), c); }
+INLINE VEC sum(VEC c, VEC a, float b) { return fma(a, (VEC)(b), c); }
 
 // o[i * step] = (B^T d)[i]
-inline void input_points(VEC d0, VEC d1, VEC d2, VEC d3, VEC d4, VEC d5, VEC *o, int step) {
+INLINE void input_points(VEC d0, VEC d1, VEC d2, VEC d3, VEC d4, VEC d5, VEC *o, int step) {
   const VEC even1 = sum(d4, d2, -Q2), odd1 = sum(d3, d1, -Q2), even2 = sum(d4, d2, -P2), odd2 = sum(d3, d1, -P2);
   o[0] = sum(sum(d4, d2, -(P2 + Q2)), d0, P2 * Q2);
   o[step] = sum(even1, odd1, P);
@@ -28,7 +28,7 @@ inline void input_points(VEC d0, VEC d1, VEC d2, VEC d3, VEC d4, VEC d5, VEC *o,
 }
 
 // o[i * step] = (A^T m)[i]
-inline void output_pixels(VEC m0, VEC m1, VEC m2, VEC m3, VEC m4, VEC m5, VEC *o, int step) {
+INLINE void output_pixels(VEC m0, VEC m1, VEC m2, VEC m3, VEC m4, VEC m5, VEC *o, int step) {
   const VEC s1 = m1 + m2, d1 = m1 - m2, s2 = m3 + m4, d2 = m3 - m4;
   o[0] = m0 + s1 + s2;
   o[step] = sum(d1 * P, d2, Q);
@@ -37,7 +37,7 @@ inline void output_pixels(VEC m0, VEC m1, VEC m2, VEC m3, VEC m4, VEC m5, VEC *o
 }
 
 // o[i * step] = (B m)[i]
-inline void input_gradient(VEC m0, VEC m1, VEC m2, VEC m3, VEC m4, VEC m5, VEC *o, int step) {
+INLINE void input_gradient(VEC m0, VEC m1, VEC m2, VEC m3, VEC m4, VEC m5, VEC *o, int step) {
   const VEC s1 = m1 + m2, d1 = m1 - m2, s2 = m3 + m4, d2 = m3 - m4;
   o[0] = m0 * (P2 * Q2);
   o[step] = sum(sum(m5 * (P2 * Q2), d1, -P * Q2), d2, -Q * P2);
@@ -48,7 +48,7 @@ inline void input_gradient(VEC m0, VEC m1, VEC m2, VEC m3, VEC m4, VEC m5, VEC *
 }
 
 // o[i * step] = (A y)[i]
-inline void gradient_points(VEC y0, VEC y1, VEC y2, VEC y3, VEC *o, int step) {
+INLINE void gradient_points(VEC y0, VEC y1, VEC y2, VEC y3, VEC *o, int step) {
   const VEC even1 = sum(y0, y2, P2), odd1 = sum(y1, y3, P2), even2 = sum(y0, y2, Q2), odd2 = sum(y1, y3, Q2);
   o[0] = y0;
   o[step] = sum(even1, odd1, P);
@@ -59,7 +59,7 @@ inline void gradient_points(VEC y0, VEC y1, VEC y2, VEC y3, VEC *o, int step) {
 }
 
 // o[i * step] = (G g)[i]
-inline void filter_points(VEC g0, VEC g1, VEC g2, VEC *o, int step) {
+INLINE void filter_points(VEC g0, VEC g1, VEC g2, VEC *o, int step) {
   const VEC even1 = sum(g0, g2, P2) * SCALE_P, odd1 = g1 * (P * SCALE_P);
   const VEC even2 = sum(g0, g2, Q2) * SCALE_Q, odd2 = g1 * (Q * SCALE_Q);
   o[0] = g0 * (1 / (P2 * Q2));
@@ -71,7 +71,7 @@ inline void filter_points(VEC g0, VEC g1, VEC g2, VEC *o, int step) {
 }
 
 // o[i * step] = (G^T u)[i]
-inline void filter_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, int step) {
+INLINE void filter_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, int step) {
   const VEC s1 = (u1 + u2) * SCALE_P, d1 = (u1 - u2) * SCALE_P, s2 = (u3 + u4) * SCALE_Q, d2 = (u3 - u4) * SCALE_Q;
   o[0] = u0 * (1 / (P2 * Q2)) + s1 + s2;
   o[step] = sum(d1 * P, d2, Q);
@@ -122,9 +122,14 @@ inline void filter_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, 
 
 // The 4x4 pixels of dy (n, oh, ow, k) of a tile, `count` channels from `first` on. If dy is that of a max pool of 2 x 2,
 // with the pixels that won its windows, it is spread over them.
-inline void load_gradient(
+INLINE void load_gradient(
     global const float *dy, global const uchar *winners, int image, int row0, int column0, int oh, int ow, int k, int first,
     int count, VEC *y) {
+  if (!winners && row0 + 4 <= oh && column0 + 4 <= ow && count >= VECTOR) {
+    global const float *corner = dy + (((size_t)image * oh + row0) * ow + column0) * k + first;
+    UNROLL for (int p = 0; p < 16; p++) y[p] = LOAD(corner + ((size_t)(p / 4) * ow + p % 4) * k);
+    return;
+  }
   if (!winners) {
     UNROLL for (int p = 0; p < 16; p++) {
       const int row = row0 + p / 4, column = column0 + p % 4;
