@@ -2,6 +2,8 @@
 // image. It copies the rows of the image that it needs into local memory, padded, and multiplies them where they lie.
 //   convolution_pack_cpu             weights into panels [panel][r][s][channels][PANEL]; global (depth, panels)
 //   convolution_cpu                  global (blocks of rows, images)
+//   convolution_scatter_cpu          dx of few channels: each pixel of dy times all taps, added to the pixels they reach;
+//                                    global (images)
 //   convolution_weight_gradient_cpu  sums over chunks of images, which sum_partials adds; global (chunks, panels)
 // An input gradient with stride s is s * s convolutions of dy, one per phase of the pixels of dx, each with the taps that
 // reach this phase.
@@ -76,6 +78,50 @@ kernel void convolution_cpu(
         + (((size_t)image * full_h + (first + row) * spread + offset_y) * full_w + offset_x) * k + j;
       FOR_TILES(ow, CONVOLVE_TILE)
     }
+  }
+}
+
+// A tile of one row of dy (at least HEIGHT pixels; the last tile may overlap the one before) times all taps, into
+// `products` [pixel][panels * PANEL].
+#define SCATTER_TILE(height, i) \
+  { \
+    const int start_ = min(i, ow - height); \
+    TILE_SUMS(height) \
+    TILE_PRODUCT(height, line + (size_t)start_ * k, k, 1, b, PANEL, k) \
+    UNROLL for (int e = 0; e < height; e++) { \
+      STORE(s0[e], products + (start_ + e) * columns + j); \
+      STORE(s1[e], products + (start_ + e) * columns + j + VECTOR); \
+    } \
+  }
+
+// Weights in panels [panel][k][PANEL] of columns (r, s, c). scratch: (h + 2 padding) * (w + 2 padding) * c floats for dx
+// with its padding, and ow * columns.
+ONE_ITEM
+kernel void convolution_scatter_cpu(
+    const int h, const int w, const int c, const int oh, const int ow, const int k, const int r, const int s,
+    const int stride, const int padding, global const float *restrict dy, global const float *restrict panels,
+    global const float *restrict mask, global float *restrict dx, local float *scratch) {
+  const int image = get_group_id(0), width = w + 2 * padding, frame = (h + 2 * padding) * width * c;
+  const int columns = (r * s * c + PANEL - 1) / PANEL * PANEL;
+  local float *products = scratch + frame;
+  for (int e = 0; e < frame; e++) scratch[e] = 0.0f;
+  for (int row = 0; row < oh; row++) {
+    global const float *line = dy + ((size_t)image * oh + row) * ow * k;
+    for (int j = 0; j < columns; j += PANEL) {
+      global const float *b = panels + (size_t)j * k;
+      FOR_TILES(ow, SCATTER_TILE)
+    }
+    for (int column = 0; column < ow; column++)
+      for (int tap = 0; tap < r; tap++) {
+        local const float *source = products + column * columns + tap * s * c;
+        local float *target = scratch + ((row * stride + tap) * width + column * stride) * c;
+        for (int e = 0; e < s * c; e++) target[e] += source[e];
+      }
+  }
+  for (int y = 0; y < h; y++) {
+    local const float *source = scratch + ((y + padding) * width + padding) * c;
+    const size_t at = ((size_t)image * h + y) * w * c;
+    for (int e = 0; e < w * c; e++) dx[at + e] = !mask || mask[at + e] > 0.0f ? source[e] : 0.0f;
   }
 }
 

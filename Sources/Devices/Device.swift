@@ -21,7 +21,8 @@ public enum Device: Sendable, Equatable, CustomStringConvertible {
     case .cpu(let cpu):
       "cpu \(cpu.instructionSet.rawValue)" + (cpu.precision == .fp32 ? "" : " \(cpu.precision.rawValue)")
     case .openCL(let device):
-      "opencl:\(device.info.index) \(device.info.name) (\(device.kernelShape) kernels)"
+      "opencl:\(device.info.index) \(device.info.name) (\(device.kernelShape) kernels"
+        + (device.vectorWidth == device.info.vectorWidth ? ")" : ", float\(device.vectorWidth))")
     }
   }
 

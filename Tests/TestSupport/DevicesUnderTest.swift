@@ -7,13 +7,16 @@ import Testing
 package let isUnderOclgrind = ProcessInfo.processInfo.environment["TEMPER_OCLGRIND"] == "1"
 
 /// Every device that operations are tested on: the CPU at each instruction set it has, and each OpenCL device
-/// with both shapes of kernels. Under Oclgrind only OpenCL.
+/// with both shapes of kernels, those for CPU runtimes with other widths of vectors, too. Under Oclgrind only OpenCL, with
+/// the native width.
 package let devicesUnderTest: [Device] = {
   let cpus = CPU.availableInstructionSets.map { set in
     Device.cpu(try! CPU(threads: 2, instructionSet: set))
   }
   let openCLs = OpenCLDeviceInfo.all.flatMap { info in
-    OpenCL.KernelShape.allCases.map { Device.openCL(try! OpenCL(info, kernelShape: $0)) }
+    let narrower = isUnderOclgrind ? [] : [4, 8].filter { $0 < info.vectorWidth }
+    return OpenCL.KernelShape.allCases.map { Device.openCL(try! OpenCL(info, kernelShape: $0)) }
+      + narrower.map { .openCL(try! OpenCL(info, kernelShape: .cpu, vectorWidth: $0)) }
   }
   if openCLs.isEmpty { print("SKIPPED: OpenCL devices: \(OpenCLDeviceInfo.absenceReason ?? "none")") }
   let devices = isUnderOclgrind ? openCLs : cpus + openCLs

@@ -13,6 +13,8 @@ public final class OpenCL: @unchecked Sendable {
   public let info: OpenCLDeviceInfo
   /// The shape in use.
   public let kernelShape: KernelShape
+  /// Floats of a vector in kernels shaped for CPU runtimes: 4, 8 or 16.
+  package let vectorWidth: Int
   let api: TemperOpenCL
   let context: cl_context
   let queue: cl_command_queue
@@ -25,14 +27,16 @@ public final class OpenCL: @unchecked Sendable {
   /// Opens a device.
   /// - Parameter kernelShape: by default GPU kernels unless the device is a CPU; `TEMPER_OPENCL_SHAPE`
   ///   (`gpu` or `cpu`) forces one.
+  /// - Parameter vectorWidth: by default the device's native one.
   /// - Throws: `.deviceUnavailable` when the driver refuses.
-  public init(_ info: OpenCLDeviceInfo, kernelShape: KernelShape? = nil) throws {
+  public init(_ info: OpenCLDeviceInfo, kernelShape: KernelShape? = nil, vectorWidth: Int? = nil) throws {
     guard let api = OpenCL.api else {
       throw TemperError(.deviceUnavailable, OpenCLDeviceInfo.absenceReason ?? "OpenCL is absent")
     }
     let forced = ProcessInfo.processInfo.environment["TEMPER_OPENCL_SHAPE"].flatMap(KernelShape.init)
     self.info = info
     self.api = api
+    self.vectorWidth = vectorWidth ?? info.vectorWidth
     self.kernelShape = kernelShape ?? forced ?? (info.kind == .cpu ? .cpu : .gpu)
     var status: cl_int = 0
     var id: cl_device_id? = info.id.id

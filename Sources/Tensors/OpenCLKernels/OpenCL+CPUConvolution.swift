@@ -29,6 +29,7 @@ extension OpenCL {
     if usesWinogradCPU(g) {
       return try inputGradientWinogradCPU(g, dy, weights, mask: mask, into: dx)
     }
+    if usesScatter(g) { return try inputGradientByScatter(g, dy, weights, mask: mask, into: dx) }
     if g.isPointwise {
       try multiplyCPU(
         StridedMatrix(dy.buffer, columns: g.k), StridedMatrix(weights.buffer, columns: g.k, transposed: true),
@@ -37,6 +38,32 @@ extension OpenCL {
       try inputGradientByPhases(g, dy, weights, into: dx)
     }
     if let mask { try Relu.Gradient().run(on: self, [mask, dx], [dx]) }
+  }
+
+  /// Whether the taps of all channels fill few panels: so it is in first layers.
+  private func usesScatter(_ g: ConvolutionGeometry) -> Bool {
+    g.r * g.s * g.c <= 2 * panel && g.r * g.s > 1 && g.outputWidth >= tileHeight && fits(scatterFloats(g))
+  }
+
+  private func scatterFloats(_ g: ConvolutionGeometry) -> Int {
+    (g.h + 2 * g.padding) * (g.w + 2 * g.padding) * g.c + g.outputWidth * panels(g.r * g.s * g.c) * panel
+  }
+
+  /// Each pixel of dy times the taps of all channels, added to the pixels that these reach.
+  private func inputGradientByScatter(
+    _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
+  ) throws {
+    let taps = g.r * g.s * g.c
+    let panels = try weights.buffer.derived("scatter") {
+      try packPanels(
+        StridedMatrix(weights.buffer, columns: g.k, transposed: true), depth: g.k, columns: taps)
+    }
+    let extents = [g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.r, g.s, g.stride, g.padding]
+    try launchTasks(
+      "convolution_scatter_cpu",
+      extents.map { .int($0) } + [
+        .buffer(dy.buffer), .buffer(panels), .optional(mask?.buffer), .buffer(dx.buffer),
+      ], tasks: [g.n], scratch: scatterFloats(g))
   }
 
   /// With stride s, s * s convolutions of dy: pixel (py + s i, px + s j) of dx sees the taps congruent to
@@ -104,7 +131,7 @@ extension OpenCL {
       ]
       try launch(
         "convolution_pack_cpu", extents.map { .int($0) } + [.buffer(weights.buffer), .buffer(packed)],
-        global: [depth, panels], local: [16, 1], defines: ["VECTOR": info.vectorWidth])
+        global: [depth, panels], local: [16, 1], defines: ["VECTOR": vectorWidth])
       return packed
     }
   }

@@ -3,9 +3,9 @@ import Devices
 /// Products shaped for CPU runtimes; see `product_cpu.cl`.
 extension OpenCL {
   /// Columns of a panel (PANEL in product_cpu.cl).
-  var panel: Int { 2 * info.vectorWidth }
+  var panel: Int { 2 * vectorWidth }
   /// Rows of a tile of sums (HEIGHT in product_cpu.cl).
-  var tileHeight: Int { info.vectorWidth == 16 ? 12 : 6 }
+  var tileHeight: Int { vectorWidth == 16 ? 12 : 6 }
 
   /// Panels that so many columns fill.
   func panels(_ columns: Int) -> Int { (columns + panel - 1) / panel }
@@ -14,7 +14,7 @@ extension OpenCL {
   func launchTasks(_ name: String, _ arguments: [KernelArgument], tasks: [Int], scratch: Int? = nil) throws {
     try launch(
       name, arguments + (scratch.map { [.local($0 * 4)] } ?? []), global: tasks,
-      local: tasks.map { _ in 1 }, defines: ["VECTOR": info.vectorWidth])
+      local: tasks.map { _ in 1 }, defines: ["VECTOR": vectorWidth])
   }
 
   func multiplyCPU(
@@ -41,7 +41,7 @@ extension OpenCL {
     let packed = try makeBuffer(byteCount: max(1, panels(columns) * depth * panel) * 4)
     try launch(
       "matmul_pack_cpu", [.int(depth), .int(columns)] + b.arguments + [.buffer(packed)],
-      global: [depth, panels(columns)], local: [64, 1], defines: ["VECTOR": info.vectorWidth])
+      global: [depth, panels(columns)], local: [64, 1], defines: ["VECTOR": vectorWidth])
     return packed
   }
 }
