@@ -25,6 +25,7 @@ let convolutionCases: [ConvolutionGeometry] = {
     geometry(2, 7, 7, 2, 33, 5, 5, 2, 2), geometry(1, 9, 9, 5, 7, 1, 1, 2, 0),
     geometry(1, 11, 10, 3, 4, 7, 7, 3, 3),
     geometry(2, 6, 6, 16, 17, 3, 3, 1, 1), geometry(1, 4, 15, 32, 32, 3, 3, 1, 0),
+    geometry(2, 5, 8, 1, 6, 3, 3, 1, 1),
   ]
   let large = [
     geometry(17, 12, 12, 32, 64, 3, 3, 1, 0), geometry(5, 28, 28, 1, 32, 3, 3, 1, 0),
@@ -134,23 +135,25 @@ let convolutionCases: [ConvolutionGeometry] = {
     let weights = random.floats(g.weightShape.count)
     let dy = random.floats(g.outputShape.count)
     let (y, dx, dw) = Self.references(g, images, weights, dy)
-    for algorithm in Self.algorithms(device, g) {
+    for (algorithm, largest) in Self.algorithms(g) {
       try ConvolutionAlgorithm.$forced.withValue(algorithm) {
-        let x = try Tensor(images, shape: g.imageShape, on: device)
-        let w = try Tensor(weights, shape: g.weightShape, on: device)
-        let upstream = try Tensor(dy, shape: g.outputShape, on: device)
-        func factor(_ terms: Int) -> Double {
-          MatMulTests.factor(terms) + (algorithm == .winograd ? Self.winogradFactor : 0)
+        try WinogradSchedule.$largestFilterPerTask.withValue(largest) {
+          let x = try Tensor(images, shape: g.imageShape, on: device)
+          let w = try Tensor(weights, shape: g.weightShape, on: device)
+          let upstream = try Tensor(dy, shape: g.outputShape, on: device)
+          func factor(_ terms: Int) -> Double {
+            MatMulTests.factor(terms) + (algorithm == .winograd ? Self.winogradFactor : 0)
+          }
+          let result = try conv2d(x, w, stride: g.stride, padding: g.padding)
+          #expect(result.shape == g.outputShape)
+          expectClose(try result.floats(), y, factor: factor(g.r * g.s * g.c), "forward \(algorithm)")
+          let gradients = try Convolution.gradients(x, w, upstream, g)
+          expectClose(
+            try gradients.x.floats(), dx, factor: factor(g.r * g.s * g.k), "input gradient \(algorithm)")
+          expectClose(
+            try gradients.w.floats(), dw, factor: factor(g.n * g.outputHeight * g.outputWidth),
+            "weight gradient \(algorithm)")
         }
-        let result = try conv2d(x, w, stride: g.stride, padding: g.padding)
-        #expect(result.shape == g.outputShape)
-        expectClose(try result.floats(), y, factor: factor(g.r * g.s * g.c), "forward \(algorithm)")
-        let gradients = try Convolution.gradients(x, w, upstream, g)
-        expectClose(
-          try gradients.x.floats(), dx, factor: factor(g.r * g.s * g.k), "input gradient \(algorithm)")
-        expectClose(
-          try gradients.w.floats(), dw, factor: factor(g.n * g.outputHeight * g.outputWidth),
-          "weight gradient \(algorithm)")
       }
     }
   }
@@ -159,17 +162,19 @@ let convolutionCases: [ConvolutionGeometry] = {
   /// whole tile, of which its own products can be a small part. The largest excess measured here is 26.
   static let winogradFactor = 64.0
 
-  /// The algorithms that a device can run: both on the CPU where Winograd applies.
-  static func algorithms(_ device: Device, _ g: ConvolutionGeometry) -> [ConvolutionAlgorithm] {
-    guard case .cpu = device, g.r == 3, g.s == 3, g.stride == 1 else { return [.direct] }
-    return ConvolutionAlgorithm.allCases
+  /// The algorithms that apply, Winograd with both of its schedules.
+  static func algorithms(_ g: ConvolutionGeometry) -> [(ConvolutionAlgorithm, largestFilterPerTask: Int)] {
+    let usual = WinogradSchedule.largestFilterPerTask
+    let isWinograd = g.r == 3 && g.s == 3 && g.stride == 1
+    return isWinograd ? [(.direct, usual), (.winograd, usual), (.winograd, 0)] : [(.direct, usual)]
   }
 
   /// Without being forced, shapes of real networks run Winograd: its results differ from direct ones.
-  @Test(.enabled(if: !isUnderOclgrind)) func theRuleChoosesWinograd() throws {
+  @Test(.enabled(if: !isUnderOclgrind), arguments: devicesUnderTest.filter { $0.description.contains("cpu") })
+  func theRuleChoosesWinograd(device: Device) throws {
     var random = Seeded(4)
-    let x = try Tensor(random.floats(2 * 26 * 26 * 32), shape: [2, 26, 26, 32], on: .cpu(.shared))
-    let w = try Tensor(random.floats(9 * 32 * 32), shape: [3, 3, 32, 32], on: .cpu(.shared))
+    let x = try Tensor(random.floats(2 * 26 * 26 * 32), shape: [2, 26, 26, 32], on: device)
+    let w = try Tensor(random.floats(9 * 32 * 32), shape: [3, 3, 32, 32], on: device)
     let direct = try ConvolutionAlgorithm.$forced.withValue(.direct) { try conv2d(x, w).floats() }
     let chosen = try ConvolutionAlgorithm.$forced.withValue(nil) { try conv2d(x, w).floats() }
     #expect(direct != chosen)

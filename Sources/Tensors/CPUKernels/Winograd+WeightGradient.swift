@@ -37,7 +37,7 @@ private struct WinogradWeightJob {
     panels = (g.k + cpu.kernels.panelWidth - 1) / cpu.kernels.panelWidth
     let perTile = WinogradTiles.points * (g.c + panels * cpu.kernels.panelWidth)
     var groups = 1
-    if g.c * g.k <= 64 * 64 {
+    if g.c * g.k <= WinogradSchedule.largestFilterPerTask / 4 {
       while groups < 16, tiles.count >= 512 * groups { groups *= 2 }
     }
     self.groups = groups

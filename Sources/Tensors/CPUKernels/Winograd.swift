@@ -22,6 +22,13 @@ package enum ConvolutionAlgorithm: String, CaseIterable, Sendable {
   }
 }
 
+/// How Winograd's products are shared out.
+package enum WinogradSchedule {
+  /// Channels times filters up to which each task takes tiles through all filters, which come from the third-level
+  /// cache once per block of tiles; beyond it all tasks share transformed tiles and take panels of filters.
+  @TaskLocal package static var largestFilterPerTask = 128 * 128
+}
+
 /// The 4x4 tiles that cover the output of a 3x3 convolution with stride 1; those at the lower and right edge may
 /// reach beyond it.
 struct WinogradTiles {

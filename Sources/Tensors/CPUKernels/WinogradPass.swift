@@ -25,8 +25,7 @@ extension CPU {
   /// Transforms all tiles, multiplies them with the filters point by point and finishes them.
   func run<Pass: WinogradPass>(_ pass: Pass, _ filters: WinogradFilters) {
     let job = WinogradJob(cpu: self, pass: pass, filters: filters)
-    // Filters that fit come from the third-level cache, once per block of tiles.
-    pass.depth * pass.columns <= 128 * 128 ? job.runByTiles() : job.runByPanels()
+    pass.depth * pass.columns <= WinogradSchedule.largestFilterPerTask ? job.runByTiles() : job.runByPanels()
   }
 }
 

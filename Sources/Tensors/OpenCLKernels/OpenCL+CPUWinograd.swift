@@ -88,8 +88,7 @@ struct WinogradCPUJob {
   }
 
   private var tilesPerImage: Int { tiles.down * tiles.across }
-  /// Filters that come from the third-level cache once per block of tiles.
-  var hasSmallFilters: Bool { g.c * g.k <= 128 * 128 }
+  var hasSmallFilters: Bool { g.c * g.k <= WinogradSchedule.largestFilterPerTask }
   /// Whether the input gradient can take whole images.
   var hasWholeImages: Bool { hasSmallFilters && device.fits(gradientFloats(images: 1)) }
 

@@ -32,7 +32,7 @@ private struct WinogradCPUWeights {
   init(_ device: OpenCL, _ g: ConvolutionGeometry) {
     (self.device, self.g, tiles) = (device, g, WinogradTiles(g))
     panels = device.panels(g.k)
-    isGrouped = g.c * g.k <= 64 * 64 && device.fits(groupFloats(12))
+    isGrouped = g.c * g.k <= WinogradSchedule.largestFilterPerTask / 4 && device.fits(groupFloats(12))
     if isGrouped { while groups < 16, tiles.count >= 512 * groups { groups *= 2 } }
   }
 
