@@ -37,6 +37,9 @@ static const char pooling[] = {
 static const char normalization[] = {
 #embed "normalization.cl" suffix(,)
   0 };
+static const char normalization_cpu[] = {
+#embed "normalization_cpu.cl" suffix(,)
+  0 };
 static const char softmax[] = {
 #embed "softmax.cl" suffix(,)
   0 };
@@ -72,6 +75,7 @@ static const struct { const char *name, *text; } sources[] = {
   {"winograd_weight_cpu.cl", winograd_weight_cpu},
   {"pooling.cl", pooling},
   {"normalization.cl", normalization},
+  {"normalization_cpu.cl", normalization_cpu},
   {"softmax.cl", softmax},
   {"elementwise.cl", elementwise},
   {"reduction.cl", reduction},

@@ -35,10 +35,8 @@ extension BatchNorm {
       let groups = batchNormGroups(rows)
       let partial = try outputs.map { _ in try Tensor(uninitialized: [groups, channels], on: .openCL(openCL))
       }
-      try openCL.launch(
-        "batch_norm_gradient_groups",
-        [.int(rows), .int(channels), .int(groups)] + (inputs + partial).map { .buffer($0.buffer) },
-        global: [channels, groups], local: [16, 1])
+      try openCL.launchGroups(
+        "batch_norm_gradient_groups", rows, channels, groups, inputs + partial, sums: 2)
       for (part, output) in zip(partial, outputs) {
         try openCL.launch(
           "sum_partials", [.int(channels), .int(groups), .buffer(part.buffer), .buffer(output.buffer)],
@@ -80,11 +78,9 @@ extension BatchNorm {
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
       let (rows, channels) = inputs[0].rowsOfChannels
-      let count = inputs[0].shape.count
-      try openCL.launch(
-        "batch_norm_input_gradient",
-        [.int(count), .int(channels), .float(1 / Float(rows))]
-          + (inputs + outputs).map { .buffer($0.buffer) }, elements: count)
+      try openCL.launchRows(
+        "batch_norm_input_gradient", rows, channels,
+        [.float(1 / Float(rows))] + (inputs + outputs).map { .buffer($0.buffer) })
     }
   }
 }

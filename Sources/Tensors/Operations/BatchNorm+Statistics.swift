@@ -66,9 +66,8 @@ extension BatchNorm {
       let means = try Tensor(uninitialized: [groups, channels], on: .openCL(openCL))
       let squares = try Tensor(uninitialized: [groups, channels], on: .openCL(openCL))
       let extents: [KernelArgument] = [.int(rows), .int(channels), .int(groups)]
-      try openCL.launch(
-        "batch_norm_groups", extents + [inputs[0], means, squares].map { .buffer($0.buffer) },
-        global: [channels, groups], local: [16, 1])
+      try openCL.launchGroups(
+        "batch_norm_groups", rows, channels, groups, [inputs[0], means, squares], sums: 2)
       try openCL.launch(
         "batch_norm_statistics",
         extents + [.float(epsilon), .float(momentum)]

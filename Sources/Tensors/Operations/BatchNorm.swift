@@ -124,12 +124,10 @@ struct BatchNorm: Operation {
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    let count = inputs[0].shape.count
-    try openCL.launch(
-      "batch_norm_apply",
-      [.int(count), .int(inputs[0].shape[-1]), .int(relu ? 1 : 0)]
-        + inputs[..<5].map { .buffer($0.buffer) }
-        + [.optional(inputs.count > 5 ? inputs[5].buffer : nil), .buffer(outputs[0].buffer)],
-      elements: count)
+    let (rows, channels) = inputs[0].rowsOfChannels
+    try openCL.launchRows(
+      "batch_norm_apply", rows, channels,
+      [.int(relu ? 1 : 0)] + inputs[..<5].map { .buffer($0.buffer) }
+        + [.optional(inputs.count > 5 ? inputs[5].buffer : nil), .buffer(outputs[0].buffer)])
   }
 }

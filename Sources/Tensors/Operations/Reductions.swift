@@ -41,10 +41,7 @@ struct ColumnSums: Operation {
     let rows = inputs[0].shape.count / max(1, columns)
     let groups = max(1, min(64, rows / 64))
     let partial = try Tensor(uninitialized: [groups, columns], on: .openCL(openCL))
-    try openCL.launch(
-      "column_sum_groups",
-      [.int(rows), .int(columns), .int(groups), .buffer(inputs[0].buffer), .buffer(partial.buffer)],
-      global: [columns, groups], local: [16, 1])
+    try openCL.launchGroups("column_sum_groups", rows, columns, groups, [inputs[0], partial], sums: 1)
     try openCL.launch(
       "sum_partials",
       [.int(columns), .int(groups), .buffer(partial.buffer), .buffer(outputs[0].buffer)], elements: columns)

@@ -1,0 +1,30 @@
+import Devices
+
+/// Operations on (rows, channels), in both shapes.
+extension OpenCL {
+  /// A sum over fixed groups of rows for each channel.
+  ///
+  /// - Parameter sums: sums per channel, which the kernel for CPU runtimes keeps in local memory.
+  func launchGroups(
+    _ name: String, _ rows: Int, _ channels: Int, _ groups: Int, _ buffers: [Tensor], sums: Int
+  ) throws {
+    let buffers: [KernelArgument] = buffers.map { .buffer($0.buffer) }
+    let floats = sums * (channels + vectorWidth)
+    if kernelShape == .cpu, fits(floats) {
+      return try launchTasks(
+        name + "_cpu", [.int(rows), .int(channels)] + buffers, tasks: [groups], scratch: floats)
+    }
+    try launch(
+      name, [.int(rows), .int(channels), .int(groups)] + buffers, global: [channels, groups], local: [16, 1])
+  }
+
+  /// An operation on each element whose constants depend on the channel.
+  func launchRows(_ name: String, _ rows: Int, _ channels: Int, _ arguments: [KernelArgument]) throws {
+    let count = rows * channels
+    if kernelShape == .cpu {
+      let tasks = max(1, min(rows, count / 16_384))
+      return try launchTasks(name + "_cpu", [.int(rows), .int(channels)] + arguments, tasks: [tasks])
+    }
+    try launch(name, [.int(count), .int(channels)] + arguments, elements: count)
+  }
+}
