@@ -4,7 +4,7 @@
 kernel void sgd_step(
     const int count, const float rate, const float momentum, const float weight_decay, const int nesterov,
     global float *restrict weights, global const float *restrict gradients, global float *restrict velocity) {
-  const int i = get_global_id(0);
+  const size_t i = get_global_id(0);
   if (i >= count) return;
   const float g = gradients[i] + weight_decay * weights[i];
   const float v = momentum * velocity[i] + g;
@@ -17,7 +17,7 @@ kernel void adamw_step(
     const int count, const float rate, const float beta1, const float beta2, const float epsilon,
     const float weight_decay, const float correction1, const float correction2, global float *restrict weights,
     global const float *restrict gradients, global float *restrict first, global float *restrict second) {
-  const int i = get_global_id(0);
+  const size_t i = get_global_id(0);
   if (i >= count) return;
   const float g = gradients[i];
   const float m = beta1 * first[i] + (1.0f - beta1) * g;
