@@ -49,7 +49,7 @@ kernel void matmul_cpu(
         global const float *tile = block + (size_t)i * a_row;
         local const float *packed = scratch + i * depth;
         if (i < in_place)
-          TILE_PRODUCT(HEIGHT, tile, a_row, 1, b, PANEL, depth)
+          TILE_PRODUCT_AHEAD(HEIGHT, tile, a_row, 1, b, PANEL, depth, b + (size_t)k * PANEL)
         else
           TILE_PRODUCT(HEIGHT, packed, 1, HEIGHT, b, PANEL, depth)
         UNROLL for (int r = 0; r < HEIGHT; r++)

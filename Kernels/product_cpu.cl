@@ -24,6 +24,20 @@
 #define UNROLL _Pragma("unroll")
 #define INLINE __attribute__((always_inline)) inline
 
+// Asks for `count` floats, for the first-level cache or the second, where the compiler can say so.
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH(p, level) __builtin_prefetch((const void *)(size_t)(p), 0, level)
+#endif
+#endif
+#ifndef PREFETCH
+#define PREFETCH(p, level)
+#endif
+INLINE void fetch(global const float *p, int count) {
+  for (int i = 0; i < count; i += 16) PREFETCH(p + i, 3);
+}
+INLINE void fetch_near(global const float *p) { PREFETCH(p, 2); }
+
 // Declares the sums of a tile.
 #define TILE_SUMS(height) \
   VEC s0[height], s1[height]; \
@@ -32,13 +46,20 @@
 // Adds the product of A, whose value for (row r, depth d) is a[r * row + d * step], with a panel of B, whose rows are
 // b_row apart.
 #define TILE_PRODUCT(height, a, row, step, b, b_row, depth) \
-  for (int tp_d = 0; tp_d < (depth); tp_d++) { \
-    const VEC tp_b0 = LOAD((b) + (size_t)tp_d * (b_row)), tp_b1 = LOAD((b) + (size_t)tp_d * (b_row) + VECTOR); \
-    UNROLL for (int tp_r = 0; tp_r < height; tp_r++) { \
-      const VEC tp_a = (VEC)((a)[(size_t)tp_r * (row) + (size_t)tp_d * (step)]); \
-      s0[tp_r] = fma(tp_a, tp_b0, s0[tp_r]); \
-      s1[tp_r] = fma(tp_a, tp_b1, s1[tp_r]); \
-    } \
+  for (int tp_d = 0; tp_d < (depth); tp_d++) { TILE_STEP(height, a, row, step, b, b_row, tp_d) }
+#define TILE_STEP(height, a, row, step, b, b_row, d) \
+  const VEC ts_b0 = LOAD((b) + (size_t)(d) * (b_row)), ts_b1 = LOAD((b) + (size_t)(d) * (b_row) + VECTOR); \
+  UNROLL for (int ts_r = 0; ts_r < height; ts_r++) { \
+    const VEC ts_a = (VEC)((a)[(size_t)ts_r * (row) + (size_t)(d) * (step)]); \
+    s0[ts_r] = fma(ts_a, ts_b0, s0[ts_r]); \
+    s1[ts_r] = fma(ts_a, ts_b1, s1[ts_r]); \
+  }
+
+// The same while asking for the next panel of B, a little with each depth.
+#define TILE_PRODUCT_AHEAD(height, a, row, step, b, b_row, depth, next) \
+  for (int ta_d = 0; ta_d < (depth); ta_d++) { \
+    UNROLL for (int ta_f = 0; ta_f < PANEL; ta_f += 16) fetch_near((next) + (size_t)ta_d * (b_row) + ta_f); \
+    TILE_STEP(height, a, row, step, b, b_row, ta_d) \
   }
 
 // Covers `count` rows with tiles: TILE(height, i) handles `height` rows from row i on, of which at most LOW - 1 do not

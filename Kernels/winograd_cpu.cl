@@ -73,6 +73,7 @@ INLINE void finish_tile(
     const VEC b = bias ? load_part(bias + first, count) : (VEC)(0.0f);
     global float *target = y + (((size_t)image * oh + row0) * ow + column0) * k + first;
     if (!winners && row0 + 4 <= oh && column0 + 4 <= ow && count >= VECTOR) {
+      UNROLL for (int p = 0; p < 16; p++) fetch(target + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
       UNROLL for (int i = 0; i < 4; i++) {
         output_pixels(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
         UNROLL for (int j = 0; j < 4; j++) STORE(rectified(o[j] + b, relu), target + ((size_t)i * ow + j) * k);

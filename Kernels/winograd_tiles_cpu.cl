@@ -95,6 +95,8 @@ INLINE void filter_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, 
     global const float *source = (x) + (((size_t)image * (h) + top) * (w) + left) * (c); \
     const size_t point_step = (point_stride); \
     const bool is_inside = top >= 0 && left >= 0 && top + 6 <= (h) && left + 6 <= (w); \
+    if (is_inside) \
+      UNROLL for (int i = 0; i < 6; i++) fetch(source + ((size_t)i * (w) + 6) * (c), 4 * (c)); \
     FOR_VECTORS(c, TRANSFORM_VECTOR) \
   }
 #define TRANSFORM_VECTOR(at) \
@@ -127,6 +129,7 @@ INLINE void load_gradient(
     int count, VEC *y) {
   if (!winners && row0 + 4 <= oh && column0 + 4 <= ow && count >= VECTOR) {
     global const float *corner = dy + (((size_t)image * oh + row0) * ow + column0) * k + first;
+    UNROLL for (int p = 0; p < 16; p++) fetch(corner + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
     UNROLL for (int p = 0; p < 16; p++) y[p] = LOAD(corner + ((size_t)(p / 4) * ow + p % 4) * k);
     return;
   }

@@ -122,7 +122,7 @@ struct WinogradCPUJob {
   func runByPanels(_ x: Tensor, _ end: [KernelArgument]) throws {
     let part = 4 * device.tileHeight
     let block = max(
-      2 * part, min((tiles.count + part - 1) / part, (1 << 20) / (WinogradTiles.points * g.c) / part) * part)
+      2 * part, min((tiles.count + part - 1) / part, (1 << 21) / (WinogradTiles.points * g.c) / part) * part)
     let values = try device.makeBuffer(byteCount: WinogradTiles.points * (block * g.c + 16) * 4)
     for first in stride(from: 0, to: tiles.count, by: block) {
       let last = min(tiles.count, first + block)

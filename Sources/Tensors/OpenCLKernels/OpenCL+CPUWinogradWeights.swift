@@ -54,7 +54,7 @@ private struct WinogradCPUWeights {
   /// For large filters, whose sums exist once: blocks of tiles are transformed, then tasks share points and panels.
   func sumByPoints(_ x: Tensor, _ dy: Tensor, _ winners: Buffer?, into sums: Buffer) throws {
     let perTile = WinogradTiles.points * (g.c + panels * device.panel)
-    let block = min((tiles.count + 3) / 4 * 4, max(128, (1 << 20) / perTile / 4 * 4))
+    let block = min((tiles.count + 3) / 4 * 4, max(128, (1 << 22) / perTile / 4 * 4))
     let values = try device.makeBuffer(byteCount: WinogradTiles.points * (block * g.c + 16) * 4)
     let gradients = try device.makeBuffer(
       byteCount: panels * WinogradTiles.points * (block * device.panel + 16) * 4)
