@@ -47,7 +47,7 @@ INLINE void copy_rows(
 // offset_x) on.
 #define CONVOLVE_TILE(height, i) \
   { \
-    TILE_SUMS(height) \
+    TILE_SUMS(height, bias0, bias1) \
     for (int tap = 0; tap < r; tap++) { \
       local const float *a_ = line + tap * width * c + i * stride * c; \
       global const float *b_ = b + (size_t)tap * s * c * PANEL; \
@@ -55,7 +55,8 @@ INLINE void copy_rows(
     } \
     UNROLL for (int e = 0; e < height; e++) \
       if (i + e < ow) \
-        store_row(s0[e], s1[e], target + (size_t)(i + e) * spread * k, k - j, 0, bias ? bias + j : 0, relu); \
+        store_row( \
+            at_least(s0[e], floor), at_least(s1[e], floor), target + (size_t)(i + e) * spread * k, k - j); \
   }
 
 // scratch: ((rows - 1) * stride + r) * width * c floats, where width = (ow + LOW - 1) * stride + s.
@@ -70,8 +71,11 @@ kernel void convolution_cpu(
   const int width = (ow + LOW - 1) * stride + s;
   copy_rows(
       x + (size_t)image * h * w * c, h, w, c, first * stride - pad_y, (count - 1) * stride + r, -pad_x, width, scratch);
+  const VEC floor = least(relu);
   for (int j = 0; j < k; j += PANEL) {
     global const float *b = panels + (size_t)j * r * s * c;
+    const VEC bias0 = bias ? load_part(bias + j, k - j) : ZERO;
+    const VEC bias1 = bias ? load_part(bias + j + VECTOR, k - j - VECTOR) : ZERO;
     for (int row = 0; row < count; row++) {
       local const float *line = scratch + row * stride * width * c;
       global float *target = y
@@ -86,7 +90,7 @@ kernel void convolution_cpu(
 #define SCATTER_TILE(height, i) \
   { \
     const int start_ = min(i, ow - height); \
-    TILE_SUMS(height) \
+    TILE_SUMS(height, ZERO, ZERO) \
     TILE_PRODUCT(height, line + (size_t)start_ * k, k, 1, b, PANEL, k) \
     UNROLL for (int e = 0; e < height; e++) { \
       STORE(s0[e], products + (start_ + e) * columns + j); \
@@ -128,15 +132,21 @@ kernel void convolution_scatter_cpu(
 // Sums for one row of taps: rows are (s, channel), depths the pixels of `count` rows of the output.
 #define GRADIENT_TILE(height, i) \
   { \
-    TILE_SUMS(height) \
+    TILE_SUMS(height, ZERO, ZERO) \
     for (int row = 0; row < count; row++) { \
       local const float *a_ = images + (row * stride + tap) * width * c + i; \
       local const float *b_ = gradients + row * ow * PANEL; \
       TILE_PRODUCT(height, a_, 1, stride * c, b_, PANEL, ow) \
     } \
     UNROLL for (int e = 0; e < height; e++) \
-      if (i + e < s * c) \
-        store_row(s0[e], s1[e], target + ((size_t)tap * s * c + i + e) * k, k - j, accumulate, 0, 0); \
+      if (i + e < s * c) { \
+        global float *row_ = target + ((size_t)tap * s * c + i + e) * k; \
+        if (accumulate) { \
+          s0[e] += load_part(row_, k - j); \
+          s1[e] += load_part(row_ + VECTOR, k - j - VECTOR); \
+        } \
+        store_row(s0[e], s1[e], row_, k - j); \
+      } \
   }
 
 // partial: [chunk](r, s, c, k); scratch: ((rows - 1) * stride + r) * width * c + rows * ow * PANEL + LOW floats, where

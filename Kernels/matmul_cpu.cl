@@ -37,15 +37,18 @@ kernel void matmul_cpu(
     global float *restrict c, const int rows, const int depth_block, local float *scratch) {
   const int first = get_group_id(0) * rows, count = min(rows, m - first);
   for (int d0 = 0; d0 < k; d0 += depth_block) {
-    const int depth = min(depth_block, k - d0), is_last = d0 + depth == k;
+    const int depth = min(depth_block, k - d0);
     global const float *block = a + (size_t)first * a_row + (size_t)d0 * a_column;
     const int in_place = a_column == 1 ? count / HEIGHT * HEIGHT : 0;
     for (int i = in_place; i < count; i += HEIGHT)
       pack_rows(block + (size_t)i * a_row, a_row, a_column, min(HEIGHT, count - i), depth, scratch + i * depth);
     for (int j = 0; j < n; j += PANEL) {
       global const float *b = panels + (size_t)j * k + (size_t)d0 * PANEL;
+      const VEC floor = least(relu && d0 + depth == k);
+      const VEC bias0 = bias && d0 == 0 ? load_part(bias + j, n - j) : ZERO;
+      const VEC bias1 = bias && d0 == 0 ? load_part(bias + j + VECTOR, n - j - VECTOR) : ZERO;
       for (int i = 0; i < count; i += HEIGHT) {
-        TILE_SUMS(HEIGHT)
+        TILE_SUMS(HEIGHT, bias0, bias1)
         global const float *tile = block + (size_t)i * a_row;
         local const float *packed = scratch + i * depth;
         if (i < in_place)
@@ -53,10 +56,14 @@ kernel void matmul_cpu(
         else
           TILE_PRODUCT(HEIGHT, packed, 1, HEIGHT, b, PANEL, depth)
         UNROLL for (int r = 0; r < HEIGHT; r++)
-          if (i + r < count)
-            store_row(
-                s0[r], s1[r], c + (size_t)(first + i + r) * n + j, n - j, d0 > 0, is_last && bias ? bias + j : 0,
-                is_last && relu);
+          if (i + r < count) {
+            global float *target = c + (size_t)(first + i + r) * n + j;
+            if (d0 > 0) {
+              s0[r] += load_part(target, n - j);
+              s1[r] += load_part(target + VECTOR, n - j - VECTOR);
+            }
+            store_row(at_least(s0[r], floor), at_least(s1[r], floor), target, n - j);
+          }
       }
     }
   }

@@ -16,7 +16,7 @@
 // Scratch: `sets` sums of whole vectors of channels.
 #define CLEAR_SUMS(sums, sets) \
   const int width = (c + VECTOR - 1) / VECTOR * VECTOR; \
-  for (int e = 0; e < (sets) * width; e += VECTOR) STORE((VEC)(0.0f), (sums) + e);
+  for (int e = 0; e < (sets) * width; e += VECTOR) STORE(ZERO, (sums) + e);
 
 #define ADD(target, value) STORE(LOAD(target) + (value), target)
 
@@ -79,13 +79,14 @@ kernel void batch_norm_apply_cpu(
     global const float *restrict inverse, global const float *restrict scale, global const float *restrict shift,
     global const float *restrict residual, global float *restrict y) {
   GROUP_ROWS
+  const VEC floor = least(relu);
   for (int i = first; i < last; i++) {
     const size_t row = (size_t)i * c;
     FOR_CHANNELS(
       VEC v = (load_part(x + row + at, left) - load_part(mean + at, left)) * load_part(inverse + at, left);
       v = v * load_part(scale + at, left) + load_part(shift + at, left);
       if (residual) v += load_part(residual + row + at, left);
-      store_part(rectified(v, relu), y + row + at, left);)
+      store_part(at_least(v, floor), y + row + at, left);)
   }
 }
 

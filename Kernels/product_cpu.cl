@@ -12,6 +12,7 @@
 #define VEC JOIN(float, VECTOR)
 #define LOAD(p) JOIN(vload, VECTOR)(0, p)
 #define STORE(v, p) JOIN(vstore, VECTOR)(v, 0, p)
+#define ZERO ((VEC)(0.0f))
 #define PANEL (2 * VECTOR)
 // Rows of a tile: the highest that fits the registers, and two thirds and a third of it for what is left over.
 #if VECTOR == 16
@@ -38,10 +39,10 @@ INLINE void fetch(global const float *p, int count) {
 }
 INLINE void fetch_near(global const float *p) { PREFETCH(p, 2); }
 
-// Declares the sums of a tile.
-#define TILE_SUMS(height) \
+// Declares the sums of a tile, which begin with the same two vectors in each row.
+#define TILE_SUMS(height, v0, v1) \
   VEC s0[height], s1[height]; \
-  UNROLL for (int z_ = 0; z_ < height; z_++) s0[z_] = s1[z_] = (VEC)(0.0f);
+  UNROLL for (int z_ = 0; z_ < height; z_++) { s0[z_] = v0; s1[z_] = v1; }
 
 // Adds the product of A, whose value for (row r, depth d) is a[r * row + d * step], with a panel of B, whose rows are
 // b_row apart.
@@ -71,7 +72,10 @@ INLINE void fetch_near(global const float *p) { PREFETCH(p, 2); }
     i_ += height_; \
   }
 
-INLINE VEC rectified(VEC v, int relu) { return relu ? fmax(v, (VEC)(0.0f)) : v; }
+// The least value of a result: 0 if it goes through a ReLU.
+INLINE VEC least(int relu) { return (VEC)(relu ? 0.0f : -INFINITY); }
+// Values below `floor` become `floor`; NaN stays.
+INLINE VEC at_least(VEC v, VEC floor) { return v < floor ? floor : v; }
 
 // Stores `count` (at most VECTOR) values of a vector.
 INLINE void store_part(VEC v, global float *target, int count) {
@@ -92,17 +96,13 @@ INLINE VEC load_part(global const float *source, int count) {
   return LOAD(values);
 }
 
-// Stores one row of a tile, as far as it reaches, added to what is there, after bias and ReLU.
-INLINE void store_row(
-    VEC v0, VEC v1, global float *target, int count, int accumulate, global const float *bias, int relu) {
-  if (accumulate) {
-    v0 += load_part(target, count);
-    v1 += load_part(target + VECTOR, count - VECTOR);
+// Stores `count` (at most PANEL) values of a row of a tile.
+INLINE void store_row(VEC v0, VEC v1, global float *target, int count) {
+  if (count >= PANEL) {
+    STORE(v0, target);
+    STORE(v1, target + VECTOR);
+    return;
   }
-  if (bias) {
-    v0 += load_part(bias, count);
-    v1 += load_part(bias + VECTOR, count - VECTOR);
-  }
-  store_part(rectified(v0, relu), target, count);
-  store_part(rectified(v1, relu), target + VECTOR, count - VECTOR);
+  store_part(v0, target, count);
+  store_part(v1, target + VECTOR, count - VECTOR);
 }

@@ -40,10 +40,10 @@ INLINE void pool_tile(
   UNROLL for (int p = 0; p < 4; p++) {
     const int row = row0 / 2 + p / 2, column = column0 / 2 + p % 2, corner = p / 2 * 8 + p % 2 * 2;
     if (row >= oh / 2 || column >= ow / 2) continue;
-    VEC best = rectified(o[corner], 1);
+    VEC best = at_least(o[corner], ZERO);
     INTS winner = (INTS)(0);
     UNROLL for (int q = 1; q < 4; q++) {
-      const VEC v = rectified(o[corner + q / 2 * 4 + q % 2], 1);
+      const VEC v = at_least(o[corner + q / 2 * 4 + q % 2], ZERO);
       const INTS is_larger = v > best || v != v;
       best = is_larger ? v : best;
       winner = is_larger ? (INTS)(q) : winner;
@@ -70,13 +70,13 @@ INLINE void finish_tile(
       output_pixels(LOAD(s), LOAD(s + step), LOAD(s + 2 * step), LOAD(s + 3 * step), LOAD(s + 4 * step), LOAD(s + 5 * step),
           t + j, 6);
     }
-    const VEC b = bias ? load_part(bias + first, count) : (VEC)(0.0f);
+    const VEC b = bias ? load_part(bias + first, count) : ZERO, floor = least(relu);
     global float *target = y + (((size_t)image * oh + row0) * ow + column0) * k + first;
     if (!winners && row0 + 4 <= oh && column0 + 4 <= ow && count >= VECTOR) {
       UNROLL for (int p = 0; p < 16; p++) fetch(target + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
       UNROLL for (int i = 0; i < 4; i++) {
         output_pixels(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
-        UNROLL for (int j = 0; j < 4; j++) STORE(rectified(o[j] + b, relu), target + ((size_t)i * ow + j) * k);
+        UNROLL for (int j = 0; j < 4; j++) STORE(at_least(o[j] + b, floor), target + ((size_t)i * ow + j) * k);
       }
       continue;
     }
@@ -89,14 +89,14 @@ INLINE void finish_tile(
     }
     UNROLL for (int p = 0; p < 16; p++)
       if (row0 + p / 4 < oh && column0 + p % 4 < ow)
-        store_part(rectified(o[p], relu), target + ((size_t)(p / 4) * ow + p % 4) * k, count);
+        store_part(at_least(o[p], floor), target + ((size_t)(p / 4) * ow + p % 4) * k, count);
   }
 }
 
 // Products of `tiles` transformed tiles with one panel of filters, per point, into m.
 #define MULTIPLY_TILE(height, i) \
   { \
-    TILE_SUMS(height) \
+    TILE_SUMS(height, ZERO, ZERO) \
     TILE_PRODUCT(height, v_ + (size_t)i * row_, row_, 1, u_, PANEL, depth_) \
     UNROLL for (int r = 0; r < height; r++) { \
       STORE(s0[r], m_ + (i + r) * PANEL); \

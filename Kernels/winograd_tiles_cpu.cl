@@ -112,7 +112,7 @@ INLINE void filter_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, 
         VEC d[6]; \
         UNROLL for (int j = 0; j < 6; j++) \
           d[j] = top + i >= 0 && top + i < h && left + j >= 0 && left + j < w \
-            ? LOAD(source + ((ptrdiff_t)i * w + j) * c + at) : (VEC)(0.0f); \
+            ? LOAD(source + ((ptrdiff_t)i * w + j) * c + at) : ZERO; \
         input_points(d[0], d[1], d[2], d[3], d[4], d[5], t + i, 6); \
       } \
     } \
@@ -137,7 +137,7 @@ INLINE void load_gradient(
     UNROLL for (int p = 0; p < 16; p++) {
       const int row = row0 + p / 4, column = column0 + p % 4;
       y[p] = row < oh && column < ow ? load_part(dy + (((size_t)image * oh + row) * ow + column) * k + first, count)
-                                     : (VEC)(0.0f);
+                                     : ZERO;
     }
     return;
   }
@@ -145,9 +145,9 @@ INLINE void load_gradient(
     const int row = row0 / 2 + p / 2, column = column0 / 2 + p % 2, corner = p / 2 * 8 + p % 2 * 2;
     const int is_inside = row < oh / 2 && column < ow / 2;
     const size_t at = (((size_t)image * (oh / 2) + row) * (ow / 2) + column) * k + first;
-    const VEC v = is_inside ? LOAD(dy + at) : (VEC)(0.0f);
+    const VEC v = is_inside ? LOAD(dy + at) : ZERO;
     const INTS winner = is_inside ? JOIN(convert_int, VECTOR)(JOIN(vload, VECTOR)(0, winners + at)) : (INTS)(0);
-    UNROLL for (int q = 0; q < 4; q++) y[corner + q / 2 * 4 + q % 2] = winner == (INTS)(q) ? v : (VEC)(0.0f);
+    UNROLL for (int q = 0; q < 4; q++) y[corner + q / 2 * 4 + q % 2] = winner == (INTS)(q) ? v : ZERO;
   }
 }
 

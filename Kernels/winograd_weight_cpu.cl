@@ -19,7 +19,7 @@
 // V^T D of the tiles of a block; D lies as [panel][point][tile][PANEL].
 #define SUM_TILE(height, i) \
   { \
-    TILE_SUMS(height) \
+    TILE_SUMS(height, ZERO, ZERO) \
     TILE_PRODUCT(height, v_ + i, 1, c, d_, PANEL, tiles) \
     ADD_SUMS(height, i, sums_, start > begin) \
   }
@@ -75,7 +75,7 @@ kernel void winograd_transform_gradient_cpu(
     for (int panel = first; panel < last; panel++) { \
       global const float *d = gradients + ((size_t)panel * POINTS + point) * d_stride; \
       global float *target = sums + ((size_t)panel * POINTS + point) * c * PANEL; \
-      TILE_SUMS(height) \
+      TILE_SUMS(height, ZERO, ZERO) \
       TILE_PRODUCT(height, scratch, 1, height, d, PANEL, tiles) \
       ADD_SUMS(height, i, target, accumulate) \
     } \
@@ -101,7 +101,7 @@ kernel void winograd_weight_finish_cpu(
     const int first = panel * PANEL + side, count = k - first;
     if (count <= 0) return;
     VEC u[POINTS], t[18], g[3];
-    UNROLL for (int p = 0; p < POINTS; p++) u[p] = (VEC)(0.0f);
+    UNROLL for (int p = 0; p < POINTS; p++) u[p] = ZERO;
     for (int group = 0; group < groups; group++) {
       global const float *source
         = sums + (((size_t)group * panels + panel) * POINTS * c + channel) * PANEL + side;

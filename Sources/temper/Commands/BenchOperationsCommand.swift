@@ -35,16 +35,20 @@ struct BenchOperationsCommand: ParsableCommand {
     var rows: [Row] = []
     for benchmark in OperationBenchmark.all where filter.map({ benchmark.name.contains($0) }) ?? true {
       let work = try benchmark.prepare(device)
-      let measured = try Throughput(seconds: seconds, warmUp: 2) {
-        try work()
+      func run(_ repetitions: Int) throws {
+        for _ in 0..<repetitions { try work() }
         try device.synchronize()
       }
+      // As in training, operations are queued one after the other; each sample is one wait, after about 5 ms of them.
+      let single = try Throughput(seconds: 0, warmUp: 2) { try run(1) }.rate(0.5)
+      let repetitions = max(1, Int(single * 0.005))
+      let measured = try Throughput(seconds: seconds, warmUp: 0) { try run(repetitions) }
       let error =
         try accuracy
         ? benchmark.convolution.map {
           try ConvolutionError($0.geometry).largest($0.direction, on: device)
         } : nil
-      let row = Row(benchmark, measured, limits, error: error)
+      let row = Row(benchmark, measured, repetitions: repetitions, limits, error: error)
       rows.append(row)
       if !json { Console.result(row.text) }
     }
@@ -76,10 +80,11 @@ struct BenchOperationsCommand: ParsableCommand {
     }
 
     init(
-      _ benchmark: OperationBenchmark, _ measured: Throughput, _ limits: MachineLimits, error: Double?
+      _ benchmark: OperationBenchmark, _ measured: Throughput, repetitions: Int, _ limits: MachineLimits,
+      error: Double?
     ) {
       name = benchmark.name
-      let rate = measured.rate(0.5)
+      let rate = measured.rate(0.5) * Double(repetitions)
       milliseconds = 1000 / rate
       gflops = benchmark.flops.map { Double($0) * rate / 1e9 }
       gigabytesPerSecond = benchmark.bytes.map { Double($0) * rate / 1e9 }
