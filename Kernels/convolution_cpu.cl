@@ -43,15 +43,24 @@ INLINE void copy_rows(
   }
 }
 
+// Kernels of few channels are specialised: SEGMENT is s * c, TAP_ROWS is r.
+#ifndef SEGMENT
+#define SEGMENT (s * c)
+#define TAP_ROWS r
+#define UNROLL_TAPS
+#else
+#define UNROLL_TAPS UNROLL
+#endif
+
 // Output pixels: (oh, ow) of this phase, which lie in y (n, full_h, full_w, k) `spread` apart from (offset_y,
 // offset_x) on.
 #define CONVOLVE_TILE(height, i) \
   { \
     TILE_SUMS(height, bias0, bias1) \
-    for (int tap = 0; tap < r; tap++) { \
+    UNROLL_TAPS for (int tap = 0; tap < TAP_ROWS; tap++) { \
       local const float *a_ = line + tap * width * c + i * stride * c; \
-      global const float *b_ = b + (size_t)tap * s * c * PANEL; \
-      TILE_PRODUCT(height, a_, stride * c, 1, b_, PANEL, s * c) \
+      global const float *b_ = b + (size_t)tap * SEGMENT * PANEL; \
+      TILE_PRODUCT(height, a_, stride * c, 1, b_, PANEL, SEGMENT) \
     } \
     UNROLL for (int e = 0; e < height; e++) \
       if (i + e < ow) \
@@ -73,7 +82,7 @@ kernel void convolution_cpu(
       x + (size_t)image * h * w * c, h, w, c, first * stride - pad_y, (count - 1) * stride + r, -pad_x, width, scratch);
   const VEC floor = least(relu);
   for (int j = 0; j < k; j += PANEL) {
-    global const float *b = panels + (size_t)j * r * s * c;
+    global const float *b = panels + (size_t)j * TAP_ROWS * SEGMENT;
     const VEC bias0 = bias ? load_part(bias + j, k - j) : ZERO;
     const VEC bias1 = bias ? load_part(bias + j + VECTOR, k - j - VECTOR) : ZERO;
     for (int row = 0; row < count; row++) {

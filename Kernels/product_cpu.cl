@@ -25,19 +25,28 @@
 #define UNROLL _Pragma("unroll")
 #define INLINE __attribute__((always_inline)) inline
 
-// Asks for `count` floats, for the first-level cache or the second, where the compiler can say so.
-#ifdef __has_builtin
-#if __has_builtin(__builtin_prefetch)
+// Asks for `count` floats, for the first-level cache or the second, where the runtime is known to understand it (the host
+// says so by CAN_PREFETCH).
+#ifdef CAN_PREFETCH
 #define PREFETCH(p, level) __builtin_prefetch((const void *)(size_t)(p), 0, level)
-#endif
-#endif
-#ifndef PREFETCH
+#else
 #define PREFETCH(p, level)
 #endif
 INLINE void fetch(global const float *p, int count) {
   for (int i = 0; i < count; i += 16) PREFETCH(p + i, 3);
 }
 INLINE void fetch_near(global const float *p) { PREFETCH(p, 2); }
+
+// Stores an aligned vector of a result; past the caches if it is too large for them, which the host says by PAST_CACHES.
+#define STORE_RESULT(v, p) STORE(v, p)
+#ifdef PAST_CACHES
+#ifdef __has_builtin
+#if __has_builtin(__builtin_nontemporal_store)
+#undef STORE_RESULT
+#define STORE_RESULT(v, p) __builtin_nontemporal_store(v, (global VEC *)(p))
+#endif
+#endif
+#endif
 
 // Declares the sums of a tile, which begin with the same two vectors in each row.
 #define TILE_SUMS(height, v0, v1) \
@@ -99,8 +108,8 @@ INLINE VEC load_part(global const float *source, int count) {
 // Stores `count` (at most PANEL) values of a row of a tile.
 INLINE void store_row(VEC v0, VEC v1, global float *target, int count) {
   if (count >= PANEL) {
-    STORE(v0, target);
-    STORE(v1, target + VECTOR);
+    STORE_RESULT(v0, target);
+    STORE_RESULT(v1, target + VECTOR);
     return;
   }
   store_part(v0, target, count);

@@ -76,7 +76,7 @@ INLINE void finish_tile(
       UNROLL for (int p = 0; p < 16; p++) fetch(target + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
       UNROLL for (int i = 0; i < 4; i++) {
         output_pixels(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
-        UNROLL for (int j = 0; j < 4; j++) STORE(at_least(o[j] + b, floor), target + ((size_t)i * ow + j) * k);
+        UNROLL for (int j = 0; j < 4; j++) STORE_RESULT(at_least(o[j] + b, floor), target + ((size_t)i * ow + j) * k);
       }
       continue;
     }

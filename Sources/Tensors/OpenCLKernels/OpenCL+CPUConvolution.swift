@@ -106,6 +106,8 @@ extension OpenCL {
     while rows > 1, scratch(rows) * 4 > info.localMemory / 2 || (rows > 4 && x[0] < 8 * info.computeUnits) {
       rows = (rows + 1) / 2
     }
+    let segment = x[3] * taps.columns
+    let isShort = segment <= 9
     let extents = [
       x[1], x[2], x[3], pass.outputHeight, pass.outputWidth, full[3], taps.rows, taps.columns, pass.stride,
       pass.padding.y, pass.padding.x, full[1], full[2], pass.spread, pass.offset.y, pass.offset.x,
@@ -115,7 +117,8 @@ extension OpenCL {
       extents.map { .int($0) } + [
         .buffer(pass.images.buffer), .buffer(panels), .optional(bias?.buffer), .int(relu ? 1 : 0),
         .buffer(y.buffer), .int(rows),
-      ], tasks: [(pass.outputHeight + rows - 1) / rows, x[0]], scratch: scratch(rows))
+      ], tasks: [(pass.outputHeight + rows - 1) / rows, x[0]], scratch: scratch(rows),
+      defines: pastCaches(full).merging(isShort ? ["SEGMENT": segment, "TAP_ROWS": taps.rows] : [:]) { $1 })
   }
 
   /// The taps of a pass in panels, kept for parameters until they change.
@@ -131,7 +134,7 @@ extension OpenCL {
       ]
       try launch(
         "convolution_pack_cpu", extents.map { .int($0) } + [.buffer(weights.buffer), .buffer(packed)],
-        global: [depth, panels], local: [16, 1], defines: ["VECTOR": vectorWidth])
+        global: [depth, panels], local: [16, 1], defines: cpuDefines)
       return packed
     }
   }

@@ -10,11 +10,26 @@ extension OpenCL {
   /// Panels that so many columns fill.
   func panels(_ columns: Int) -> Int { (columns + panel - 1) / panel }
 
+  /// Macros of every program shaped for CPU runtimes. PoCL compiles prefetches; Oclgrind refuses kernels with them.
+  var cpuDefines: [String: Int] {
+    ["VECTOR": vectorWidth].merging(
+      info.platform.contains("Portable Computing Language") ? ["CAN_PREFETCH": 1] : [:]
+    ) { $1 }
+  }
+
   /// Queues one work item per task, with `scratch` floats of local memory.
-  func launchTasks(_ name: String, _ arguments: [KernelArgument], tasks: [Int], scratch: Int? = nil) throws {
+  func launchTasks(
+    _ name: String, _ arguments: [KernelArgument], tasks: [Int], scratch: Int? = nil,
+    defines: [String: Int] = [:]
+  ) throws {
     try launch(
       name, arguments + (scratch.map { [.local($0 * 4)] } ?? []), global: tasks,
-      local: tasks.map { _ in 1 }, defines: ["VECTOR": vectorWidth])
+      local: tasks.map { _ in 1 }, defines: defines.merging(cpuDefines) { $1 })
+  }
+
+  /// The macro that lets a result (..., columns) of more than 16 MB be stored past the caches; its vectors are aligned.
+  func pastCaches(_ result: Shape) -> [String: Int] {
+    result[-1] % panel == 0 && result.count >= 1 << 22 ? ["PAST_CACHES": 1] : [:]
   }
 
   func multiplyCPU(
@@ -33,7 +48,8 @@ extension OpenCL {
       [.int(m), .int(n), .int(k)] + a.arguments
         + [
           .buffer(packed), .optional(bias), .int(relu ? 1 : 0), .buffer(c), .int(rows), .int(depthBlock),
-        ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock)
+        ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock,
+      defines: k <= depthBlock ? pastCaches([m, n]) : [:])
   }
 
   /// b (depth, columns) in panels, zero-padded.
@@ -41,7 +57,7 @@ extension OpenCL {
     let packed = try makeBuffer(byteCount: max(1, panels(columns) * depth * panel) * 4)
     try launch(
       "matmul_pack_cpu", [.int(depth), .int(columns)] + b.arguments + [.buffer(packed)],
-      global: [depth, panels(columns)], local: [64, 1], defines: ["VECTOR": vectorWidth])
+      global: [depth, panels(columns)], local: [64, 1], defines: cpuDefines)
     return packed
   }
 }

@@ -104,7 +104,8 @@ struct WinogradCPUJob {
     let extents = [tiles.count, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.padding]
     try device.launchTasks(
       "winograd_cpu", extents.map { .int($0) } + [.buffer(x.buffer)] + end + [.int(block)],
-      tasks: [(tiles.count + block - 1) / block], scratch: device.blockFloats(block, g.c))
+      tasks: [(tiles.count + block - 1) / block], scratch: device.blockFloats(block, g.c),
+      defines: device.pastCaches(g.outputShape))
   }
 
   /// Tiles of a task: 512 KB of transformed input, and enough tasks for all threads.
