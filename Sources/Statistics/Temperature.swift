@@ -17,12 +17,21 @@ public func fittedTemperature(logits: [Float], classCount: Int, labels: [Int32])
   precondition(classCount > 0 && logits.count == labels.count * classCount, "Logits and labels must match.")
   precondition(labels.allSatisfy { 0..<classCount ~= Int($0) }, "A label is outside the classes.")
   let losses = ScaledLosses(logits: logits, classCount: classCount, labels: labels)
-  guard losses.slopeAtInfinity > 0, losses.derivatives(at: 0).slope < -1e-12 * losses.slopeAtInfinity else {
-    return nil
-  }
+  return fittedTemperature(slopeAtInfinity: losses.slopeAtInfinity, losses.derivatives)
+}
+
+/// ``fittedTemperature(logits:classCount:labels:)`` of losses that are given by their derivatives.
+///
+/// - Parameters:
+///   - slopeAtInfinity: what the slope by the inverse temperature tends to: the sum of largest minus true logits.
+///   - derivatives: The slope and curvature of the summed loss at an inverse temperature.
+package func fittedTemperature(
+  slopeAtInfinity: Double, _ derivatives: (_ scale: Double) throws -> (slope: Double, curvature: Double)
+) rethrows -> Double? {
+  guard slopeAtInfinity > 0, try derivatives(0).slope < -1e-12 * slopeAtInfinity else { return nil }
   var (lower, upper, scale) = (0.0, Double.infinity, 1.0)
   for _ in 0..<200 {
-    let (slope, curvature) = losses.derivatives(at: scale)
+    let (slope, curvature) = try derivatives(scale)
     if slope < 0 { lower = scale } else { upper = scale }
     let newton = scale - slope / curvature
     let middle = upper.isFinite ? (lower + upper) / 2 : 4 * scale
