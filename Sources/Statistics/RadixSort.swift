@@ -3,9 +3,14 @@
 
 /// Sorts ascending; NaN is not allowed, and -0 comes before 0.
 package func sort(_ values: inout [Double]) {
+  values.withUnsafeMutableBufferPointer { sort($0) }
+}
+
+/// Sorts ascending; NaN is not allowed, and -0 comes before 0.
+package func sort(_ values: UnsafeMutableBufferPointer<Double>) {
+  var values = values
   guard values.count >= fewNumbers else { return values.sort() }
-  values.withUnsafeMutableBytes { bytes in
-    let keys = bytes.bindMemory(to: UInt64.self)
+  values.withMemoryRebound(to: UInt64.self) { keys in
     for place in keys.indices { keys[place] = sortingKey(keys[place]) }
     radixSort(keys, order: nil)
     for place in keys.indices { keys[place] = bits(ofKey: keys[place]) }
