@@ -31,17 +31,22 @@ struct LogitRow {
     return maximum - Double(largest(excluding: predicted, predicted))
   }
 
+  /// The class of the largest logit but that of `label`, the lowest of equal ones.
+  func largest(otherThan label: Int) -> Int {
+    if predicted != label { return predicted }
+    var largest = label == 0 ? 1 : 0
+    for place in values.indices where place != label {
+      if values[place] > values[largest] { largest = place }
+    }
+    return largest
+  }
+
   /// The largest minus the k-th largest logit.
   func gap(to k: Int) -> Double {
     switch k {
     case 1: return 0
     case 2: return margin(to: predicted)
-    case 3:
-      var second = predicted == 0 ? 1 : 0
-      for place in values.indices where place != predicted && values[place] > values[second] {
-        second = place
-      }
-      return maximum - Double(largest(excluding: predicted, second))
+    case 3: return maximum - Double(largest(excluding: predicted, largest(otherThan: predicted)))
     default: return maximum - Double(values.sorted(by: >)[k - 1])
     }
   }

@@ -20,6 +20,8 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   public let matchedAccuracy: Double?
   /// Mean differences by true class; empty without labels.
   public let classes: [ClassDifference]
+  /// Which wrong classes are nearest; nil without labels.
+  public let confusions: Confusions?
   /// Agreement on which samples have high and low confidence, and logit gap.
   public let agreement: [Measure: Agreement]
   /// Which samples differ most.
@@ -82,7 +84,7 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case pairs, effects, classes, agreement, shift, orderings, claims, thinned
+    case pairs, effects, classes, confusions, agreement, shift, orderings, claims, thinned
     case sampleCount = "sample_count"
     case classCount = "class_count"
     case matchedAccuracy = "matched_accuracy"
@@ -133,6 +135,7 @@ public struct LogitStudy: Sendable, Equatable, Codable {
     pairs = try zip(zip(a, b), paired).map { try LogitComparison($0.0, $0.1, $1) }
     effects = try Self.effects(a, b, paired, controls, temperatures)
     classes = try Self.classDifferences(a, b)
+    confusions = try Confusions(standard: a, robust: b)
     agreement = [
       .confidence: try Agreement(standard: a, robust: b) { try $0.certainties() },
       .logitGap: try Agreement(standard: a, robust: b) { try $0.values(.logitGap)! },

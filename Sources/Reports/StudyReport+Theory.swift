@@ -163,6 +163,7 @@ extension StudyReport {
         .downloads([
           Download("study.json", type: "application/json", bytes: json),
           Download("effects.csv", type: "text/csv", bytes: Array(effectsCSV.utf8)),
+          Download("class-confusions.csv", type: "text/csv", bytes: Array(confusionsCSV.utf8)),
           Download("claims.csv", type: "text/csv", bytes: Array(claimsCSV.utf8)),
           Download("samples.npz", type: "application/zip", bytes: samplesArchive),
         ])
