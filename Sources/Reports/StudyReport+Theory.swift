@@ -139,6 +139,9 @@ extension StudyReport {
         "The ceiling of agreement comes from networks of one kind that differ in their seed: the geometric mean of the two"
           + " kinds' rank correlations, the lower one of their Jaccard indices. Two kinds that rank samples alike up to the"
           + " noise of seeds reach it. Its intervals are by the jackknife over seeds.",
+        "By chance means: samples of one network are matched with another's at random. How many the two tenths then share is"
+          + " hypergeometric, which gives the mean Jaccard index, the range of 95 % of single pairs, and the probability p of as"
+          + " many or more, exactly; p is the largest one over the pairs of a standard and an AT network of different seeds.",
         "Cohen's d is the mean of the samples' differences over their standard deviation; Cliff's delta, the"
           + " Kolmogorov-Smirnov and the Wasserstein distance compare the two distributions.",
       ])
@@ -160,6 +163,7 @@ extension StudyReport {
         .downloads([
           Download("study.json", type: "application/json", bytes: json),
           Download("effects.csv", type: "text/csv", bytes: Array(effectsCSV.utf8)),
+          Download("class-confusions.csv", type: "text/csv", bytes: Array(confusionsCSV.utf8)),
           Download("claims.csv", type: "text/csv", bytes: Array(claimsCSV.utf8)),
           Download("samples.npz", type: "application/zip", bytes: samplesArchive),
         ])

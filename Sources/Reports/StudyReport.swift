@@ -60,7 +60,8 @@ public struct StudyReport: Sendable {
     Page(
       "What adversarial training did to the logits", summary: summary,
       sections: [
-        claims, distributions, attacked, samples, orderings, calibration, theory, dose, networks, methods,
+        claims, distributions, attacked, samples, confusions, orderings, calibration, theory, dose, networks,
+        methods,
         data,
       ].compactMap { $0 })
   }

@@ -12,6 +12,7 @@ public enum StudyText {
         "\(study.sampleCount) samples, \(study.classCount) classes, \(seeds) \(seeds == 1 ? "pair" : "pairs") of networks."
       )
     ]
+    if let thinned = study.thinned { blocks.append(.paragraph(sentence(thinned, of: study.sampleCount))) }
     if seeds < 3 { blocks.append(.paragraph(fewSeeds)) }
     blocks.append(.table(claims(study.claims)))
     for selection in LogitStudy.Selection.allCases {
@@ -22,6 +23,12 @@ public enum StudyText {
 
   /// The same as Markdown.
   public static func markdown(_ study: LogitStudy) -> String { blocks(study).markdown }
+
+  /// Which figures are of all samples and which are not.
+  static func sentence(_ thinned: LogitStudy.Thinning, of count: Int) -> String {
+    "Claim C2c, the lists of samples and the orders of classes (in JSON: \(thinned.figures.joined(separator: ", "))) use every"
+      + " \(thinned.step)th sample, \(thinned.sampleCount) of \(count). All other figures are of all samples."
+  }
 
   static let fewSeeds =
     "With fewer than 3 pairs the figures speak about these networks, not about training: no claim is decided."
@@ -80,15 +87,16 @@ public enum StudyText {
     var rows: [[String]] = []
     for measure in [Measure.confidence, .logitGap] {
       guard let agreement = study.agreement[measure] else { continue }
+      let chance = "\(number(agreement.chance)) (\(interval(agreement.chanceInterval)))"
       for (name, index, chance) in [
-        ("rank correlation", agreement.rankCorrelation, 0),
-        ("Jaccard index of the top tenths", agreement.top, agreement.chance),
-        ("Jaccard index of the bottom tenths", agreement.bottom, agreement.chance),
+        ("rank correlation", agreement.rankCorrelation, "0"),
+        ("Jaccard index of the top tenths", agreement.top, chance),
+        ("Jaccard index of the bottom tenths", agreement.bottom, chance),
       ] {
         rows.append([
           "\(measure.title), \(name)", number(index.between), number(index.withinStandard),
           number(index.withinRobust), number(index.ceiling), number(index.excess),
-          interval(index.excessInterval), number(chance),
+          interval(index.excessInterval), chance, probability(index.chanceP),
         ])
       }
     }
@@ -96,7 +104,8 @@ public enum StudyText {
       "Agreement on which samples are high and low",
       columns: [
         .text("Of"), .number("Standard and AT"), .number("Within standard"), .number("Within AT"),
-        .number("Ceiling"), .number("Minus ceiling"), .number("95 % interval"), .number("By chance"),
+        .number("Ceiling"), .number("Minus ceiling"), .number("95 % interval"), .number("By chance (95 %)"),
+        .number("p of chance"),
       ], rows: rows)
   }
 

@@ -58,6 +58,8 @@ enum StyleSheet {
     figure { margin: 1.8rem 0; }
     figcaption { margin-bottom: .6rem; }
     figure svg { display: block; width: 100%; height: auto; }
+    .graphs { display: grid; gap: 0 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
+    .graphs figure { min-width: 0; }
     details { margin: .5rem 0; }
     summary { cursor: pointer; color: var(--link); width: fit-content; }
     """

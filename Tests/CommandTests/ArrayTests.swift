@@ -77,6 +77,41 @@ import Testing
     }
   }
 
+  #if os(Linux)
+    /// Two tables of 160 MB in 150 MB of memory, of which every figure but the named ones is of all samples.
+    @Test func tablesLargerThanTheMemoryAreAnalysed() throws {
+      try withTemporaryFolder { folder in
+        let (count, classes) = (400_000, 100)
+        for (name, factor) in [("a", Float(2)), ("b", 1)] {
+          try NpyArray.write(shape: [count, classes], to: "\(folder)/\(name).npy") { append in
+            for start in stride(from: 0, to: count, by: 1000) {
+              // The gap of row r is factor (1 + r mod 7).
+              try append(
+                (start..<start + 1000).flatMap { row in
+                  (0..<classes).map { $0 == row % classes ? factor * Float(1 + row % 7) : 0 }
+                })
+            }
+          }
+        }
+        let out = folder + "/out"
+        let arguments = ["analyze", "--standard", folder + "/a.npy", "--robust", folder + "/b.npy"]
+        let outcome = try temper(
+          arguments + ["--most-samples", "1000", "--json", "--out", out], shell: "ulimit -d 150000;")
+        #expect(outcome.code == 0, "\(outcome.messages)")
+        let study = try outcome.json()
+        #expect(study["sample_count"] as? Int == count)
+        #expect((study["thinned"] as? [String: Any])?["sample_count"] as? Int == 1000)
+        let effects = try #require((study["effects"] as? [String: Any])?["all"] as? [String: Any])
+        let gap = try #require(effects["logit_gap"] as? [String: Any])
+        let mean = (0..<count).reduce(0) { $0 + 1 + $1 % 7 }
+        #expect(abs(try #require(gap["robust_mean"] as? Double) - Double(mean) / Double(count)) < 1e-9)
+        let kept = try Safetensors(contentsOf: out + "/standard-0-logits.safetensors")
+        #expect(try kept.floats("logits").shape == [1000, classes])
+        #expect(try String(contentsOfFile: out + "/study.md", encoding: .utf8).contains("every 400th sample"))
+      }
+    }
+  #endif
+
   @Test func wrongArraysAreRefused() throws {
     try withTemporaryFolder { folder in
       let out = ["--out", folder + "/out.npy", "--device", "cpu"]

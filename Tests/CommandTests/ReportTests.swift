@@ -46,15 +46,17 @@ import Testing
       let cards = page.elements.filter { $0.attributes["class"] == "card" }
       #expect(galleries.count == 2 && cards.count == 12)
       #expect(page.elements.filter { $0.name == "img" }.allSatisfy { $0.attributes["alt"]?.isEmpty == false })
-      #expect(page.count("figure") == 14)
-      if Gnuplot.installed != nil { #expect(page.count("svg") == 14) }
+      #expect(page.count("figure") == 16)
+      // The two graphs of classes need no gnuplot.
+      #expect(page.count("svg") == (Gnuplot.installed == nil ? 2 : 16))
       let addresses = page.elements.flatMap { element in
         ["src", "href", "xlink:href"].compactMap { element.attributes[$0] }
       }
       #expect(addresses.count > 60 && addresses.allSatisfy { $0.hasPrefix("data:") || $0.hasPrefix("#") })
       #expect(page.count("script") == 0)
       let downloads = page.elements.compactMap { $0.attributes["download"] }
-      #expect(downloads == ["study.json", "effects.csv", "claims.csv", "samples.npz"])
+      #expect(
+        downloads == ["study.json", "effects.csv", "class-confusions.csv", "claims.csv", "samples.npz"])
       // Kept measurements give the same figures at once.
       let again = try temper(arguments + ["--out", folder + "/report.md", "--json"])
       #expect(again.output == outcome.output)

@@ -40,7 +40,10 @@ struct AnalyzeCommand: ParsableCommand {
   var limit: Int?
   @Option(help: ArgumentHelp("Folder of the data set's files.", valueName: "folder")) var dataDir: String?
   @Option(
-    parsing: .unconditional, help: "Of larger tables every n-th sample is used, so that at most so many are.")
+    parsing: .unconditional,
+    help:
+      "Of larger tables every n-th sample is used for lists of samples and orders of classes, so that at most so many are."
+  )
   var mostSamples = 200_000
   @Flag(help: "Print JSON.") var json = false
   @Option(
@@ -57,7 +60,7 @@ struct AnalyzeCommand: ParsableCommand {
     var device: Device?
     let inputs = try (standard + robust + matched).map { try input($0, &device) }
     let tables = inputs.map(\.table)
-    for (name, table) in zip(standard + robust + matched, tables) where table.looksLikeProbabilities {
+    for (name, table) in zip(standard + robust + matched, tables) where try table.looksLikeProbabilities() {
       Console.note("warning: \(name) holds what looks like probabilities; give the logits before softmax.")
     }
     let count = standard.count
@@ -65,7 +68,7 @@ struct AnalyzeCommand: ParsableCommand {
     let study = try LogitStudy(
       standard: Array(tables[..<count]), robust: Array(tables[count..<count + robust.count]),
       matched: Array(tables[(count + robust.count)...]),
-      heldOut: held.count == count + robust.count ? held : [])
+      heldOut: held.count == count + robust.count ? held : [], mostThinned: mostSamples)
     if let out { try write(study, tables, to: out) }
     if json { return try Console.json(study) }
     Console.result(StudyText.markdown(study))
@@ -74,15 +77,11 @@ struct AnalyzeCommand: ParsableCommand {
   /// A network's logits, and those on the validation images if it is a run.
   private func input(
     _ path: String, _ device: inout Device?
-  ) throws -> (table: LogitTable, heldOut: LogitTable?) {
+  ) throws -> (table: any LogitSamples, heldOut: LogitTable?) {
     if try path.hasSuffix(".npy") || path.hasSuffix(".npz")
-      || path.hasSuffix(".safetensors") && Safetensors(contentsOf: path).contains("logits")
+      || path.hasSuffix(".safetensors") && SafetensorsFile(contentsOf: path).names.contains("logits")
     {
-      let table = try LogitTable(contentsOf: path, labels: labels, mostSamples: mostSamples)
-      if let samples = table.provenance[LogitTable.ProvenanceKey.samples] {
-        Console.note("\(path): \(samples) samples is used; --most-samples takes more")
-      }
-      return (table, nil)
+      return (try LogitFile.open(path, labels: labels), nil)
     }
     let opened = try device ?? devices.open()
     device = opened
@@ -101,7 +100,7 @@ struct AnalyzeCommand: ParsableCommand {
     return (try table(.test, limit), try table(.validation, nil))
   }
 
-  private func write(_ study: LogitStudy, _ tables: [LogitTable], to folder: String) throws {
+  private func write(_ study: LogitStudy, _ tables: [any LogitSamples], to folder: String) throws {
     try makeFolder(folder)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -109,7 +108,8 @@ struct AnalyzeCommand: ParsableCommand {
     try AtomicFile.write(StudyText.markdown(study), to: folder + "/study.md")
     let kinds = [("standard", standard.count), ("robust", robust.count), ("matched", matched.count)]
     let names = kinds.flatMap { kind, count in (0..<count).map { "\(kind)-\($0)" } }
-    for (name, table) in zip(names, tables) { try table.write(to: "\(folder)/\(name)-logits.safetensors") }
+    let kept = try LogitStudy.thinnedTables(tables, mostSamples: mostSamples)
+    for (name, table) in zip(names, kept) { try table.write(to: "\(folder)/\(name)-logits.safetensors") }
   }
 }
 
