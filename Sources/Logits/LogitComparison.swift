@@ -3,7 +3,7 @@ import Statistics
 
 /// The logits of a standard and of an adversarially trained ("robust") network on the same samples.
 ///
-/// Written as JSON with snake_case keys by its `Codable` conformance, and for people by ``text``.
+/// Written as JSON with snake_case keys by its `Codable` conformance.
 public struct LogitComparison: Sendable, Equatable, Codable {
   /// Where the standard network's logits come from.
   public let standardProvenance: [String: String]
@@ -132,36 +132,6 @@ public struct LogitComparison: Sendable, Equatable, Codable {
     }
     let labels = standard.labels ?? robust.labels
     return (standard.labelled(labels), robust.labelled(labels))
-  }
-
-  /// A table for people.
-  public var text: String {
-    let groups =
-      [("All samples", all)] + (jointlyCorrect.map { [("Samples both classify correctly", $0)] } ?? [])
-    return groups.map { "\($0): \($1.text)" }.joined(separator: "\n\n")
-  }
-}
-
-extension LogitComparison.Group {
-  fileprivate var text: String {
-    var title = "\(sampleCount)"
-    if let standardAccuracy, let robustAccuracy {
-      title += ", accuracy \(percent(standardAccuracy)) standard, \(percent(robustAccuracy)) robust"
-    }
-    if let confidenceRankCorrelation {
-      title += ", rank correlation of confidence \(decimal(confidenceRankCorrelation))"
-    }
-    let rows = Measure.allCases.compactMap { measure in
-      measures[measure].map { pair in
-        let numbers = [
-          pair.standard.mean, pair.robust.mean, pair.meanDifference, pair.standard.quantiles.p50,
-          pair.robust.quantiles.p50,
-        ]
-        return [measure.rawValue] + numbers.map(decimal) + [percent(pair.shareRobustLower)]
-      }
-    }
-    let head = ["measure", "standard", "robust", "difference", "median std", "median rob", "robust lower"]
-    return title + "\n" + aligned([head] + rows)
   }
 }
 

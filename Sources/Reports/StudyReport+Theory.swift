@@ -5,31 +5,14 @@ import Statistics
 
 extension StudyReport {
   var theory: Page.Section? {
-    let checks = results.standardTheory.map { ($0, "standard") } + results.robustTheory.map { ($0, "AT") }
-    guard !checks.isEmpty else { return nil }
-    let table = Table(
-      "Attacked training images (clean columns: test images), and the scale of the logits with the smallest adversarial loss",
-      columns: [
-        .text("Network"), .text("Kind"), .number("Loss"), .number("Entropy"), .number("Loss - entropy"),
-        .number("Predicted by decay"), .number("Clean loss - entropy"), .number("s*"), .number("Loss at s*"),
-        .number("Gap over its cap"),
-      ],
-      rows: checks.map { check, kind in
-        [
-          check.name, kind, StudyText.number(check.adversarialLoss),
-          StudyText.number(check.adversarialEntropy),
-          StudyText.number(check.excess), kind == "AT" ? StudyText.number(check.decayTerm) : "–",
-          StudyText.number(check.cleanExcess), StudyText.number(check.scale.best),
-          StudyText.number(check.scale.lowestLoss), StudyText.number(check.gapOverCap),
-        ]
-      })
+    guard let table = StudyText.theory(results) else { return nil }
     func line(_ name: String, _ check: TheoryCheck?) -> Plot.Line? {
       check.map { Plot.Line(name, $0.scale.points.map { .init($0.scale, $0.loss) }) }
     }
     let curves = [
       line("standard", results.standardTheory.first), line("AT", results.robustTheory.first),
     ].compactMap { $0 }
-    let limit = StudyText.number(checks[0].0.scale.lossAtZero)
+    let limit = StudyText.number(results.standardTheory.first?.scale.lossAtZero)
     return Page.Section(
       "Theory on these networks",
       [
@@ -57,7 +40,7 @@ extension StudyReport {
   }
 
   var dose: Page.Section? {
-    guard let dose = results.dose else { return nil }
+    guard let dose = results.dose, let table = StudyText.dose(results) else { return nil }
     let radii = Dictionary(grouping: dose.doses, by: \.epsilon).sorted { $0.key < $1.key }
     func line(_ name: String, _ value: @escaping (DoseResponse.Dose) -> Double) -> Plot.Line {
       Plot.Line(
@@ -78,45 +61,23 @@ extension StudyReport {
               "Means over networks; the bars reach from the lowest to the highest network. Radius 0 is standard training.",
             x: Plot.Axis("radius", unit: "pixel units"), y: Plot.Axis("mean over test images"),
             series: [line("logit gap") { $0.logitGap }, line("max logit minus mean") { $0.centredMax }])),
-        .table(
-          Table(
-            "Networks by radius",
-            columns: [.text("Network"), .number("Radius"), .number("Logit gap"), .number("Max minus mean")],
-            rows: dose.doses.map {
-              [
-                $0.name, StudyText.number($0.epsilon), StudyText.number($0.logitGap),
-                StudyText.number($0.centredMax),
-              ]
-            })),
+        .table(table),
       ])
   }
 
   var networks: Page.Section {
-    func accuracy(_ study: LogitStudy?, _ pair: Int, _ isStandard: Bool) -> String {
-      guard let study else { return "–" }
-      let all = study.pairs[pair].all
-      return (isStandard ? all.standardAccuracy : all.robustAccuracy).map(percentText) ?? "–"
-    }
-    let kinds = [(results.standardNames, true), (results.robustNames, false)]
-    return Page.Section(
+    Page.Section(
       "Networks",
       [
-        .paragraph(
-          "The accuracy under attack is an upper bound of the robust accuracy: one attack, without a check for masked"
-            + " gradients." + matched),
-        .table(
-          Table(
-            "Accuracy",
-            columns: [.text("Network"), .text("Kind"), .number("Clean"), .number("Under attack")],
-            rows: kinds.flatMap { names, isStandard in
-              names.enumerated().map { pair, name in
-                [
-                  name, isStandard ? "standard" : "AT", accuracy(study, pair, isStandard),
-                  accuracy(results.attacked, pair, isStandard),
-                ]
-              }
-            })),
+        .paragraph(attackNote + matched),
+        .table(StudyText.accuracies(results).withoutEmptyColumns),
       ])
+  }
+
+  private var attackNote: String {
+    results.attacked == nil
+      ? "The networks are given by tables of their logits; they were not attacked."
+      : "The accuracy under attack is an upper bound of the robust accuracy: one attack, without a check for masked gradients."
   }
 
   private var matched: String {

@@ -49,8 +49,9 @@ import Testing
       try NpyArray(shape: [8, 10], .float32(halved)).write(to: b)
       let analyze = ["analyze", "--standard", a, "--robust", b] + labels
       let report = try temper(analyze + ["--json"]).json()
-      #expect(report["sample_count"] as? Int == 8)
-      let all = try #require(((report["pairs"] as? [Any])?.first as? [String: Any])?["all"] as? [String: Any])
+      let clean = try #require(report["clean"] as? [String: Any])
+      #expect(clean["sample_count"] as? Int == 8)
+      let all = try #require(((clean["pairs"] as? [Any])?.first as? [String: Any])?["all"] as? [String: Any])
       let gap = try #require((all["measures"] as? [String: Any])?["logit_gap"] as? [String: Any])
       let means = ["standard", "robust"].compactMap { (gap[$0] as? [String: Any])?["mean"] as? Double }
       #expect(means.count == 2 && abs(means[0] / means[1] - 2) < 1e-5, "halved logits have half the gap")
@@ -74,6 +75,58 @@ import Testing
         try files(out) == [
           "robust-0-logits.safetensors", "standard-0-logits.safetensors", "study.json", "study.md",
         ])
+    }
+  }
+
+  /// What tables do not tell is absent, and said on standard error; so are options without an effect.
+  @Test func tablesSayWhatIsNotMeasured() throws {
+    try withTemporaryFolder { folder in
+      func saved(_ name: String, _ factor: Float) throws -> String {
+        let path = "\(folder)/\(name).npy"
+        try NpyArray(shape: [6, 2], .float32((0..<12).map { factor * Float($0 * 5 % 7) })).write(to: path)
+        return path
+      }
+      let (a, b) = try (saved("a", 2), saved("b", 1))
+      let networks = ["--standard", a, "--robust", b]
+      let plain = try temper(["analyze"] + networks + ["--json"])
+      let results = try plain.json()
+      for key in ["attacked", "dose"] { #expect(results[key] == nil) }
+      for key in ["standard_theory", "robust_theory"] { #expect((results[key] as? [Any])?.isEmpty == true) }
+      #expect(
+        plain.messages.contains("note: \(a) is a table of logits") && !plain.messages.contains("warning"))
+      let more = ["--device", "cpu", "--steps", "3", "--limit", "2"]
+      let warned = try temper(["analyze"] + networks + ["--json"] + more)
+      #expect(warned.output == plain.output)
+      #expect(warned.messages.contains("warning: --steps, --limit, --device have no effect"))
+      let page = folder + "/page.html"
+      let report = try temper(["report"] + networks + ["--json", "--out", page])
+      #expect(report.output == plain.output, "\(report.messages)")
+      let outline = try Outline(String(decoding: try InputFile.read(page), as: UTF8.self))
+      #expect(outline.elements.allSatisfy { $0.attributes["class"] != "gallery" })
+      try expectFailure(64, ["--dose", a, "radius"], ["analyze"] + networks + ["--dose", a])
+    }
+  }
+
+  /// A weights file is measured as a run is; beside a table only its clean logits are.
+  @Test func weightsFilesAreRuns() throws {
+    try withTemporaryFolder { folder in
+      try writeDataset(to: folder)
+      for (name, seed) in [("s", "1"), ("r", "2")] {
+        #expect(try temper(training(folder, "\(folder)/\(name)", ["--seed", seed])).code == 0)
+      }
+      let data = ["--data-dir", folder, "--device", "cpu"]
+      let run = ["analyze", "--standard", folder + "/s/best.safetensors", "--robust"]
+      let attacked = ["--attacked-limit", "20", "--steps", "2", "--json"]
+      let both = try temper(run + [folder + "/r/best.safetensors"] + data + attacked)
+      #expect(both.code == 0, "\(both.messages)")
+      #expect(try both.json()["attacked"] != nil)
+      let table = folder + "/t.safetensors"
+      #expect(try temper(["logits", folder + "/r", "--out", table] + data).code == 0)
+      let mixed = try temper(run + [table] + data + attacked)
+      #expect(mixed.code == 0, "\(mixed.messages)")
+      #expect(try mixed.json()["attacked"] == nil)
+      #expect(mixed.messages.contains("--steps, --attacked-limit have no effect: \(table) is a table"))
+      #expect(!mixed.messages.contains("--device"))
     }
   }
 

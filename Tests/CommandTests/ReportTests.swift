@@ -60,6 +60,20 @@ import Testing
       #expect(again.output == outcome.output)
       let markdown = String(decoding: try InputFile.read(folder + "/report.md"), as: UTF8.self)
       #expect(markdown.contains("| C1b: AT shrinks the logit gap |"))
+      // `analyze` gives the same object, and its text all tables.
+      let analyze = ["analyze"] + arguments.dropFirst()
+      #expect(try temper(analyze + ["--json"]).output == outcome.output)
+      let text = try temper(analyze + ["--out", folder + "/study"])
+      for caption in [
+        "Claims and what the figures say:", "Under attack", "Quantiles over the samples:",
+        "Agreement on which samples", "Samples by true class:", "Mean features of the images",
+        "Samples with the largest differences", "by true class:", "Orders of the classes",
+        "fitted temperatures:", "Attacked training images", "Networks by radius:", "Accuracy:",
+      ] {
+        #expect(text.output.contains(caption), "\(caption)")
+      }
+      #expect(!text.messages.contains("note") && !text.messages.contains("warning"), "\(text.messages)")
+      #expect(try files(folder + "/study").count == 8)
       #expect(try files(folder + "/robust-1/analysis").count == 5)
     }
   }
@@ -72,6 +86,7 @@ import Testing
       try expectFailure(64, ["--limit"], report + ["--limit", "0"])
       try expectFailure(64, ["--steps"], report + ["--steps", "0"])
       try expectFailure(66, ["a/config.yaml"], report + ["--device", "cpu"])
+      try expectFailure(66, ["a/config.yaml"], ["analyze", "--standard", "a", "--robust", "b"])
       #expect(try files(folder).isEmpty)
     }
   }
