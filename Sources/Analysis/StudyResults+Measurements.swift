@@ -30,12 +30,22 @@ extension StudyResults {
         decayTerm: epsilon == attackEpsilon ? run.decayTerm : nil,
         scale: run.scale, gapCap: { gapCap(entropy: $0, classCount: images.classes) })
     }
+    func linear(_ runs: [RunMeasurement]) -> [LinearCheck] {
+      runs.compactMap { run in
+        run.linear.flatMap { reductions in
+          LinearCheck(
+            name: run.path, clean: run.clean, attacked: run.attacked, reductions: reductions,
+            bounds: worstCrossEntropyBounds)
+        }
+      }
+    }
     let own =
       standard.map { DoseResponse.Dose(name: $0.path, epsilon: 0, table: $0.clean) }
       + zip(robust, robustEpsilon).map { DoseResponse.Dose(name: $0.path, epsilon: $1, table: $0.clean) }
     self.init(
       standardNames: standard.map(\.path), robustNames: robust.map(\.path), clean: clean, attacked: attacked,
       standardTheory: standard.map { check($0, nil) }, robustTheory: zip(robust, robustEpsilon).map(check),
+      linear: LinearStudy(epsilon: attackEpsilon, standard: linear(standard), robust: linear(robust)),
       dose: doses.isEmpty ? nil : DoseResponse(own + doses), settings: settings)
   }
 }

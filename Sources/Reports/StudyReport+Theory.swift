@@ -30,6 +30,26 @@ extension StudyReport {
             y: Plot.Axis("adversarial loss", unit: "nats", isLogarithmic: true),
             series: curves)),
         .table(table),
+      ], sections: [linear].compactMap { $0 })
+  }
+
+  /// How far networks under attack are locally linear.
+  private var linear: Page.Section? {
+    guard let linear = results.linear, let table = StudyText.linear(results),
+      let flips = StudyText.flips(results)
+    else { return nil }
+    return Page.Section(
+      "Locally linear networks",
+      [
+        .paragraph(
+          "An Linf attack of radius epsilon takes epsilon ||grad m||_1 off a margin m of a linear network, and less where"
+            + " pixels cannot leave [0, 1]. This holds exactly for no deep network; here is how far it does at epsilon"
+            + " \(StudyText.number(linear.epsilon)), on attacked test images that are classified correctly before the attack."
+            + " The median of what the attack took over what was predicted is 1 where the prediction is exact. The loss of a"
+            + " linear network under its worst attack lies between log(1 + max_j e^-m'_j) and log(1 + sum_j e^-m'_j) of the"
+            + " reduced margins m'_j; it is the attack's, hence a lower bound of the worst one, that is compared."
+        ),
+        .table(table.withoutEmptyColumns), .table(flips),
       ])
   }
 

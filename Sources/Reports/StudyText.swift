@@ -21,7 +21,8 @@ public enum StudyText {
     }
     let tables = [
       features(study), shiftedSamples(study, classNames), classes(study, classNames), orderings(study),
-      calibration(results), theory(results), dose(results), accuracies(results),
+      calibration(results), theory(results), linear(results), flips(results), dose(results),
+      accuracies(results),
     ]
     return blocks + tables.compactMap { $0.map { .table($0.withoutEmptyColumns) } }
   }

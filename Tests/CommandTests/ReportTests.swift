@@ -41,6 +41,11 @@ import Testing
       let claims = try #require(outcome.json()["claims"] as? [[String: Any]])
       let ids = ["C1a", "C1b", "C1c", "C1d", "C1e", "C1f", "C1g", "C2a", "C2b", "C2c"]
       #expect(claims.compactMap { $0["id"] as? String } == ids)
+      let linear = try #require(outcome.json()["linear"] as? [String: Any])
+      for kind in ["standard", "robust"] {
+        let estimates = try #require((linear[kind] as? [String: Any])?["estimates"] as? [String: Any])
+        #expect(Set(estimates.keys) == ["runner_up", "ball", "clipped"])
+      }
       let page = try Outline(String(decoding: try InputFile.read(out), as: UTF8.self))
       let galleries = page.elements.filter { $0.attributes["class"] == "gallery" }
       let cards = page.elements.filter { $0.attributes["class"] == "card" }
@@ -68,13 +73,14 @@ import Testing
         "Claims and what the figures say:", "Under attack", "Quantiles over the samples:",
         "Agreement on which samples", "Samples by true class:", "Mean features of the images",
         "Samples with the largest differences", "by true class:", "Orders of the classes",
-        "fitted temperatures:", "Attacked training images", "Networks by radius:", "Accuracy:",
+        "fitted temperatures:", "Attacked training images",
+        "locally linear network", "change their class under attack", "Networks by radius:", "Accuracy:",
       ] {
         #expect(text.output.contains(caption), "\(caption)")
       }
       #expect(!text.messages.contains("note") && !text.messages.contains("warning"), "\(text.messages)")
       #expect(try files(folder + "/study").count == 8)
-      #expect(try files(folder + "/robust-1/analysis").count == 5)
+      #expect(try files(folder + "/robust-1/analysis").count == 6)
     }
   }
 
