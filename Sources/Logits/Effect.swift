@@ -16,8 +16,9 @@ public struct Effect: Sendable, Equatable, Codable {
   public let difference: Double
   /// 95 % interval of the difference by the paired t distribution over seeds; nil with one pair.
   public let tInterval: Interval?
-  /// 95 % percentile interval of the difference: seeds are drawn with replacement, and samples within them; nil with one
-  /// pair. With few seeds it is too narrow: see ``tInterval``.
+  /// 95 % percentile interval of the difference: seeds and samples are drawn with replacement, the same samples for all seeds,
+  /// since all networks are measured on one set of images; nil with one pair. With few seeds it is too narrow: see
+  /// ``tInterval``.
   public let bootstrapInterval: Interval?
   /// The paired t test over seeds; nil with one pair or equal differences.
   public let pairedT: TestResult?
@@ -54,15 +55,16 @@ public struct Effect: Sendable, Equatable, Codable {
     case kolmogorovSmirnov = "kolmogorov_smirnov"
   }
 
-  /// Compares a measure's values, sample by sample; pairs may differ in their samples.
-  init(_ pairs: [(standard: [Double], robust: [Double])]) {
+  /// Compares a measure's values, sample by sample.
+  /// - Parameter rows: the samples' rows by pair, ascending, if pairs differ in their samples.
+  init(_ pairs: [(standard: [Double], robust: [Double])], rows: [[Int]]? = nil) {
     let samples = pairs.map { pair in zip(pair.standard, pair.robust).map { $1 - $0 } }
     differences = samples.map(mean)
     difference = mean(differences)
     standardMean = mean(pairs.map { mean($0.standard) })
     robustMean = mean(pairs.map { mean($0.robust) })
     tInterval = Statistics.tInterval(differences)
-    bootstrapInterval = ClusterBootstrap().interval(samples)
+    bootstrapInterval = ClusterBootstrap().jointInterval(samples, units: rows)
     // Differences that are equal but for rounding have no test.
     pairedT = pairedTTest(differences).flatMap { $0.statistic.isFinite ? $0 : nil }
     signFlipP = signFlipTest(differences)
@@ -77,14 +79,16 @@ public struct Effect: Sendable, Equatable, Codable {
   }
 
   /// The effects on every measure that all tables have, with Holm's correction over them.
-  static func all(_ pairs: [(standard: Measures, robust: Measures)]) -> [Measure: Effect] {
+  static func all(
+    _ pairs: [(standard: Measures, robust: Measures)], rows: [[Int]]? = nil
+  ) -> [Measure: Effect] {
     var effects: [Measure: Effect] = [:]
     for measure in Measure.allCases {
       let values = pairs.compactMap { pair in
         pair.standard.values(measure).flatMap { a in pair.robust.values(measure).map { (a, $0) } }
       }
       if values.count == pairs.count {
-        effects[measure] = Effect(values.map { (standard: $0.0, robust: $0.1) })
+        effects[measure] = Effect(values.map { (standard: $0.0, robust: $0.1) }, rows: rows)
       }
     }
     let tested = Measure.allCases.filter { effects[$0]?.pairedT != nil }

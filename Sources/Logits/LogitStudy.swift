@@ -161,17 +161,19 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   private static func effects(
     _ standard: [LogitTable], _ robust: [LogitTable], _ matched: [LogitTable], _ temperatures: [Double?]
   ) -> [Selection: [Measure: Effect]] {
-    func effects(_ a: [LogitTable], _ b: [LogitTable]) -> [Measure: Effect] {
-      Effect.all(zip(a, b).map { (standard: $0.measures(), robust: $1.measures()) })
+    func effects(_ a: [LogitTable], _ b: [LogitTable], rows: [[Int]]? = nil) -> [Measure: Effect] {
+      Effect.all(zip(a, b).map { (standard: $0.measures(), robust: $1.measures()) }, rows: rows)
     }
     var result: [Selection: [Measure: Effect]] = [.all: effects(standard, robust)]
-    let joint = zip(standard, robust).compactMap { a, b -> (LogitTable, LogitTable)? in
+    let joint = zip(standard, robust).compactMap { a, b -> [Int]? in
       guard let x = a.measures().isCorrect, let y = b.measures().isCorrect else { return nil }
       let rows = x.indices.filter { x[$0] && y[$0] }
-      return rows.isEmpty ? nil : (a.selecting(rows), b.selecting(rows))
+      return rows.isEmpty ? nil : rows
     }
     if joint.count == standard.count {
-      result[.jointlyCorrect] = effects(joint.map(\.0), joint.map(\.1))
+      result[.jointlyCorrect] = effects(
+        zip(standard, joint).map { $0.selecting($1) }, zip(robust, joint).map { $0.selecting($1) },
+        rows: joint)
     }
     if !matched.isEmpty { result[.accuracyMatched] = effects(matched, robust) }
     let fitted = temperatures.compactMap { $0 }

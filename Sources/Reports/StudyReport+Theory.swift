@@ -113,8 +113,9 @@ extension StudyReport {
         "Pixels are in [0, 1]. Logits are the network's outputs before softmax; the max logit depends on a constant that"
           + " may be added to all logits, the gap and the max minus the mean do not.",
         "Differences are AT minus standard, of two networks of one seed, which is the unit of replication. t intervals are"
-          + " over seeds; bootstrap intervals are percentiles of 10,000 resamples of seeds and, within them, of samples, and"
-          + " too narrow with few seeds. Claims go by t intervals.",
+          + " over seeds; bootstrap intervals are percentiles of 10,000 resamples of seeds and of samples, the same samples for"
+          + " all seeds, since all networks see the same images; they are too narrow with few seeds. Claims go by t"
+          + " intervals.",
         "p (t) is the paired t test over seeds, corrected by Holm for all measures of a table; p (sign flips) is exact and"
           + " cannot be below 2 to the power of 1 minus the number of seeds.",
         "The ceiling of agreement comes from networks of one kind that differ in their seed: the geometric mean of the two"
