@@ -21,7 +21,11 @@ public struct Calibration: Sendable, Equatable, Codable {
   /// Measures a table; nil without labels.
   /// - Parameter held: a table of other samples on which the temperature is fitted, as it should be; by default the same.
   public init?(of table: LogitTable, fittingOn held: LogitTable? = nil) {
-    let measures = table.measures()
+    self.init(of: MeasuredTable(table), fittingOn: held)
+  }
+
+  init?(of measured: MeasuredTable, fittingOn held: LogitTable? = nil) {
+    let (table, measures) = (measured.table, measured.measures)
     guard let correct = measures.isCorrect else { return nil }
     bins = reliability(confidence: measures.confidence, correct: correct, binning: .equalMass(15))
     adaptiveError = expectedCalibrationError(bins)

@@ -102,8 +102,9 @@ public struct ConfidenceShift: Sendable, Equatable, Codable {
 
   /// - Parameters:
   ///   - features: a number per sample and name, such as the brightness of its image.
-  init(standard: [LogitTable], robust: [LogitTable], features: [String: [Double]]) {
-    let certainties = (standard + robust).map { averageRanks($0.certainties) }
+  init(standard: [MeasuredTable], robust: [MeasuredTable], features: [String: [Double]]) {
+    let certainties = (standard + robust).map { averageRanks($0.measures.certainties) }
+    let (standard, robust) = (standard.map(\.table), robust.map(\.table))
     let seeds = standard.count
     let ranks = [certainties[..<seeds], certainties[seeds...]].map { kind in
       certainties[0].indices.map { row in mean(kind.map { $0[row] }) / Double(certainties[0].count) }

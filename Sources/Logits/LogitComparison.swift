@@ -86,17 +86,17 @@ public struct LogitComparison: Sendable, Equatable, Codable {
   /// - Throws: ``TemperError`` of kind `badData` if the tables differ in classes, sample ids or labels.
   public init(standard: LogitTable, robust: LogitTable) throws {
     let (standard, robust) = try Self.matched(standard, robust)
-    let (a, b) = (standard.measures(), robust.measures())
-    standardProvenance = standard.provenance
-    robustProvenance = robust.provenance
-    all = Group(a, b)
-    guard let correctA = a.isCorrect, let correctB = b.isCorrect else {
-      jointlyCorrect = nil
-      return
+    self.init(MeasuredTable(standard), MeasuredTable(robust))
+  }
+
+  /// Compares tables with equal samples in one order.
+  init(_ standard: MeasuredTable, _ robust: MeasuredTable) {
+    standardProvenance = standard.table.provenance
+    robustProvenance = robust.table.provenance
+    all = Group(standard.measures, robust.measures)
+    jointlyCorrect = standard.jointlyCorrect(with: robust).map {
+      Group(standard.measures.selecting($0), robust.measures.selecting($0))
     }
-    let rows = correctA.indices.filter { correctA[$0] && correctB[$0] }
-    jointlyCorrect =
-      rows.isEmpty ? nil : Group(standard.selecting(rows).measures(), robust.selecting(rows).measures())
   }
 
   /// Both tables with rows in the order of `standard`'s and the same labels.

@@ -98,23 +98,26 @@ public struct LogitStudy: Sendable, Equatable, Codable {
     let seeds = standard.count
     try Self.refuseRepetitions(tables[..<seeds], "--standard")
     try Self.refuseRepetitions(tables[seeds..<2 * seeds], "--robust")
-    let (standard, robust) = (Array(tables[..<seeds]), Array(tables[seeds..<2 * seeds]))
-    (sampleCount, classCount) = (standard[0].sampleCount, standard[0].classCount)
-    matchedAccuracy = try Self.checkMatched(tables[(2 * seeds)...], robust)
-    pairs = try zip(standard, robust).map { try LogitComparison(standard: $0, robust: $1) }
+    (sampleCount, classCount) = (tables[0].sampleCount, tables[0].classCount)
+    let networks = tables.map { MeasuredTable($0) }
+    let (standard, robust) = (Array(networks[..<seeds]), Array(networks[seeds..<2 * seeds]))
+    let matched = Array(networks[(2 * seeds)...])
+    matchedAccuracy = try Self.checkMatched(matched, robust)
+    pairs = zip(standard, robust).map { LogitComparison($0, $1) }
     let held = heldOut.isEmpty ? [LogitTable?](repeating: nil, count: 2 * seeds) : heldOut
     standardCalibration = zip(standard, held).compactMap { Calibration(of: $0, fittingOn: $1) }
     robustCalibration = zip(robust, held[seeds...]).compactMap { Calibration(of: $0, fittingOn: $1) }
     let temperatures = (standardCalibration + robustCalibration).map(\.temperature)
-    effects = Self.effects(standard, robust, Array(tables[(2 * seeds)...]), temperatures)
+    effects = Self.effects(standard, robust, matched, temperatures)
     classes = Self.classDifferences(standard, robust)
     agreement = [
-      .confidence: Agreement(standard: standard.map(\.certainties), robust: robust.map(\.certainties)),
+      .confidence: Agreement(
+        standard: standard.map(\.measures.certainties), robust: robust.map(\.measures.certainties)),
       .logitGap: Agreement(
-        standard: standard.map { $0.measures().logitGap }, robust: robust.map { $0.measures().logitGap }),
+        standard: standard.map(\.measures.logitGap), robust: robust.map(\.measures.logitGap)),
     ]
     shift = ConfidenceShift(standard: standard, robust: robust, features: features)
-    orderings = Orderings(standard: standard, robust: robust)
+    orderings = Orderings(standard: standard.map(\.table), robust: robust.map(\.table))
     claims = Claim.all(of: self)
   }
 
@@ -139,13 +142,13 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   }
 
   /// The mean accuracy of some tables; nil without labels.
-  private static func accuracy(_ tables: some Sequence<LogitTable>) -> Double? {
-    let shares = tables.compactMap { $0.measures().isCorrect.map(share) }
+  private static func accuracy(_ tables: [MeasuredTable]) -> Double? {
+    let shares = tables.compactMap { $0.measures.isCorrect.map(share) }
     return shares.isEmpty ? nil : mean(shares)
   }
 
   /// Refuses a control that is none.
-  private static func checkMatched(_ matched: ArraySlice<LogitTable>, _ robust: [LogitTable]) throws
+  private static func checkMatched(_ matched: [MeasuredTable], _ robust: [MeasuredTable]) throws
     -> Double?
   {
     guard !matched.isEmpty, let a = accuracy(matched), let b = accuracy(robust) else { return nil }
@@ -159,37 +162,35 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   }
 
   private static func effects(
-    _ standard: [LogitTable], _ robust: [LogitTable], _ matched: [LogitTable], _ temperatures: [Double?]
+    _ standard: [MeasuredTable], _ robust: [MeasuredTable], _ matched: [MeasuredTable],
+    _ temperatures: [Double?]
   ) -> [Selection: [Measure: Effect]] {
-    func effects(_ a: [LogitTable], _ b: [LogitTable], rows: [[Int]]? = nil) -> [Measure: Effect] {
-      Effect.all(zip(a, b).map { (standard: $0.measures(), robust: $1.measures()) }, rows: rows)
+    func effects(_ a: [Measures], _ b: [Measures], rows: [[Int]]? = nil) -> [Measure: Effect] {
+      Effect.all(zip(a, b).map { (standard: $0, robust: $1) }, rows: rows)
     }
-    var result: [Selection: [Measure: Effect]] = [.all: effects(standard, robust)]
-    let joint = zip(standard, robust).compactMap { a, b -> [Int]? in
-      guard let x = a.measures().isCorrect, let y = b.measures().isCorrect else { return nil }
-      let rows = x.indices.filter { x[$0] && y[$0] }
-      return rows.isEmpty ? nil : rows
-    }
+    let (a, b) = (standard.map(\.measures), robust.map(\.measures))
+    var result: [Selection: [Measure: Effect]] = [.all: effects(a, b)]
+    let joint = zip(standard, robust).compactMap { $0.jointlyCorrect(with: $1) }
     if joint.count == standard.count {
       result[.jointlyCorrect] = effects(
-        zip(standard, joint).map { $0.selecting($1) }, zip(robust, joint).map { $0.selecting($1) },
-        rows: joint)
+        zip(a, joint).map { $0.selecting($1) }, zip(b, joint).map { $0.selecting($1) }, rows: joint)
     }
-    if !matched.isEmpty { result[.accuracyMatched] = effects(matched, robust) }
+    if !matched.isEmpty { result[.accuracyMatched] = effects(matched.map(\.measures), b) }
     let fitted = temperatures.compactMap { $0 }
     if fitted.count == 2 * standard.count {
-      let scaled = zip(standard + robust, fitted).map { $0.divided(by: $1) }
+      let scaled = zip(standard + robust, fitted).map { $0.table.divided(by: $1).measures() }
       result[.temperatureMatched] = effects(
         Array(scaled[..<standard.count]), Array(scaled[standard.count...]))
     }
     return result
   }
 
-  private static func classDifferences(_ standard: [LogitTable], _ robust: [LogitTable]) -> [ClassDifference]
+  private static func classDifferences(_ standard: [MeasuredTable], _ robust: [MeasuredTable])
+    -> [ClassDifference]
   {
-    guard let labels = standard[0].labels else { return [] }
-    let pairs = zip(standard, robust).map { ($0.measures(), $1.measures()) }
-    return (0..<standard[0].classCount).compactMap { label in
+    guard let labels = standard[0].table.labels else { return [] }
+    let pairs = zip(standard, robust).map { ($0.measures, $1.measures) }
+    return (0..<standard[0].table.classCount).compactMap { label in
       let rows = labels.indices.filter { labels[$0] == Int32(label) }
       guard !rows.isEmpty else { return nil }
       func difference(_ values: (Measures) -> (Int) -> Double) -> Double {
@@ -202,9 +203,4 @@ public struct LogitStudy: Sendable, Equatable, Codable {
         accuracy: difference { m in { m.isCorrect![$0] ? 1 : 0 } })
     }
   }
-}
-
-extension LogitTable {
-  /// Each sample's confidence less 1, (N): confidences that round to 1 still differ.
-  var certainties: [Double] { (0..<sampleCount).map { -LogitRow(row($0)).doubt } }
 }

@@ -51,6 +51,8 @@ public struct Measures: Sendable {
   public let predicted: [Int32]
   /// Whether the predicted class is the true one; (N), or nil without labels.
   public let isCorrect: [Bool]?
+  /// Each sample's confidence less 1, (N): confidences that round to 1 still differ.
+  let certainties: [Double]
 
   /// Measures every sample of `table`.
   public init(of table: LogitTable) {
@@ -72,7 +74,18 @@ public struct Measures: Sendable {
     self.all = all
     predicted = rows.map { Int32($0.predicted) }
     isCorrect = table.labels.map { zip(rows, $0).map { $0.predicted == Int($1) } }
+    certainties = rows.map { -$0.doubt }
   }
+
+  private init(_ all: Measures, rows: [Int]) {
+    self.all = all.all.mapValues { values in rows.map { values[$0] } }
+    predicted = rows.map { all.predicted[$0] }
+    isCorrect = all.isCorrect.map { correct in rows.map { correct[$0] } }
+    certainties = rows.map { all.certainties[$0] }
+  }
+
+  /// The measures of the samples in the given rows.
+  func selecting(_ rows: [Int]) -> Measures { Measures(self, rows: rows) }
 
   /// All values of `measure`, (N); nil if the table lacks what it needs.
   public func values(_ measure: Measure) -> [Double]? { all[measure] }
