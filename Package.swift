@@ -101,6 +101,7 @@ let package = Package(
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Theory", "TestSupport"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "CZlib", "TestSupport"]),
     .testTarget(
-      name: "CommandTests", dependencies: ["TestSupport", "FileFormats", "Devices", "Reports", "temper"]),
+      name: "CommandTests",
+      dependencies: ["TestSupport", "FileFormats", "Devices", "Logits", "Reports", "temper"]),
   ] + wideKernels
 )

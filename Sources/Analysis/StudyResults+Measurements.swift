@@ -7,23 +7,25 @@ extension StudyResults {
   /// - Parameters:
   ///   - standard: one run per seed.
   ///   - robust: one run per seed, in the same order.
-  ///   - matched: clean images' logits of standard networks of the robust ones' accuracy, or none.
+  ///   - matched: clean images' logits of standard networks of the robust ones' accuracy, with their names, or none.
   ///   - doses: networks of other radii, or none.
   ///   - images: the test images that were measured.
   ///   - robustEpsilon: the radius that each robust run was trained at.
   ///   - attackEpsilon: the radius of the attack; where it differs, theory predicts nothing about the loss.
   public init(
-    measurements standard: [RunMeasurement], _ robust: [RunMeasurement], matched: [LogitTable] = [],
+    measurements standard: [RunMeasurement], _ robust: [RunMeasurement],
+    matched: [(name: String, table: LogitTable)] = [],
     doses: [DoseResponse.Dose] = [], images: ImageDataset, robustEpsilon: [Double], attackEpsilon: Double,
     settings: [String: String]
   ) throws {
     let heldOut = (standard + robust).map(\.heldOut)
+    let names = (standard + robust).map(\.path) + matched.map(\.name)
     let clean = try LogitStudy(
-      standard: standard.map(\.clean), robust: robust.map(\.clean), matched: matched,
-      heldOut: heldOut,
-      features: ["brightness": images.brightness, "edge energy": images.edgeEnergy])
+      standard: standard.map(\.clean), robust: robust.map(\.clean), matched: matched.map(\.table),
+      heldOut: heldOut, features: ["brightness": images.brightness, "edge energy": images.edgeEnergy],
+      names: names)
     let attacked = try LogitStudy(
-      standard: standard.map(\.attacked), robust: robust.map(\.attacked), heldOut: heldOut)
+      standard: standard.map(\.attacked), robust: robust.map(\.attacked), heldOut: heldOut, names: names)
     func check(_ run: RunMeasurement, _ epsilon: Double?) -> TheoryCheck {
       TheoryCheck(
         name: run.path, attacked: run.attackedTraining, clean: run.clean,

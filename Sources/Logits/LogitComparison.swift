@@ -100,34 +100,39 @@ public struct LogitComparison: Sendable, Equatable, Codable {
   }
 
   /// Both tables with rows in the order of `standard`'s and the same labels.
+  /// - Parameter names: what errors call them.
   static func matched(
-    _ standard: LogitTable, _ robust: LogitTable
+    _ standard: LogitTable, _ robust: LogitTable, names: (String, String) = ("standard", "robust")
   ) throws -> (standard: LogitTable, robust: LogitTable) {
     func fault(_ field: String, _ message: String) -> TemperError {
       TemperError(
         .badData, field: field, message,
-        remedy: "Both tables must come from the same samples of one data set.")
+        remedy: "All tables must come from the same samples of one data set.")
     }
     guard standard.classCount == robust.classCount else {
       throw fault(
-        "logits", "have \(standard.classCount) classes (standard) and \(robust.classCount) (robust).")
+        "logits", "have \(standard.classCount) classes (\(names.0)) and \(robust.classCount) (\(names.1)).")
     }
     guard standard.sampleCount == robust.sampleCount else {
-      throw fault("sample_ids", "are \(standard.sampleCount) (standard) and \(robust.sampleCount) (robust).")
+      throw fault(
+        "sample_ids", "are \(standard.sampleCount) (\(names.0)) and \(robust.sampleCount) (\(names.1)).")
     }
     let key = LogitTable.ProvenanceKey.imagesSHA256
     if let a = standard.provenance[key], let b = robust.provenance[key], a != b {
-      throw fault(key, "differ: the logits are of different images.")
+      throw fault(key, "differ: the logits of \(names.0) and of \(names.1) are of different images.")
     }
     let places = Dictionary(uniqueKeysWithValues: zip(robust.sampleIDs, 0...))
     let rows = try standard.sampleIDs.map { id in
-      guard let row = places[id] else { throw fault("sample_ids", "differ: the robust table lacks \(id).") }
+      guard let row = places[id] else {
+        throw fault("sample_ids", "differ: \(names.1) lacks \(id), which \(names.0) has.")
+      }
       return row
     }
     let robust = robust.selecting(rows)
     if let a = standard.labels, let b = robust.labels, let row = a.indices.first(where: { a[$0] != b[$0] }) {
       throw fault(
-        "labels", "differ for sample id \(standard.sampleIDs[row]): \(a[row]) (standard), \(b[row]) (robust)."
+        "labels",
+        "differ for sample id \(standard.sampleIDs[row]): \(a[row]) (\(names.0)), \(b[row]) (\(names.1))."
       )
     }
     let labels = standard.labels ?? robust.labels

@@ -81,11 +81,12 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   ///   - heldOut: tables of other samples for fitting temperatures, all standard networks' and then all robust ones', or
   ///     empty: then temperatures are fitted on the samples themselves.
   ///   - features: a number per sample of the first table and name, such as the brightness of images.
+  ///   - names: what errors call the networks: all standard ones', then the robust and the matched ones' files, or nil.
   /// - Throws: ``TemperError`` of kind `usage` if the numbers of tables do not fit, `badData` if the tables are not about the
   ///   same samples.
   public init(
     standard: [LogitTable], robust: [LogitTable], matched: [LogitTable] = [], heldOut: [LogitTable] = [],
-    features: [String: [Double]] = [:]
+    features: [String: [Double]] = [:], names: [String]? = nil
   ) throws {
     guard !standard.isEmpty, standard.count == robust.count, [0, robust.count].contains(matched.count) else {
       throw TemperError(
@@ -94,10 +95,11 @@ public struct LogitStudy: Sendable, Equatable, Codable {
           + (matched.isEmpty ? "" : ", --matched \(matched.count)"),
         remedy: "Give as many of each, in the order of their seeds.")
     }
-    let tables = try Self.aligned(standard + robust + matched)
     let seeds = standard.count
-    try Self.refuseRepetitions(tables[..<seeds], "--standard")
-    try Self.refuseRepetitions(tables[seeds..<2 * seeds], "--robust")
+    let names = names ?? Self.names(seeds)
+    let tables = try Self.aligned(standard + robust + matched, names)
+    try Self.refuseRepetitions(tables[..<seeds], names, "--standard")
+    try Self.refuseRepetitions(tables[seeds..<2 * seeds], names, "--robust")
     (sampleCount, classCount) = (tables[0].sampleCount, tables[0].classCount)
     let networks = tables.map { MeasuredTable($0) }
     let (standard, robust) = (Array(networks[..<seeds]), Array(networks[seeds..<2 * seeds]))
@@ -121,22 +123,35 @@ public struct LogitStudy: Sendable, Equatable, Codable {
     claims = Claim.all(of: self)
   }
 
-  /// The tables with rows in the order of the first one's, and the labels that any of them has.
-  private static func aligned(_ tables: [LogitTable]) throws -> [LogitTable] {
-    var first = tables[0]
-    if first.labels == nil, let labelled = tables.first(where: { $0.labels != nil }) {
-      first = try LogitComparison.matched(first, labelled).standard
+  /// What networks without names are called.
+  private static func names(_ seeds: Int) -> [String] {
+    ["standard", "robust", "matched"].flatMap { kind in
+      (1...seeds).map { seeds == 1 ? kind : "\(kind) \($0)" }
     }
-    return try [first] + tables.dropFirst().map { try LogitComparison.matched(first, $0).robust }
+  }
+
+  /// The tables with rows in the order of the first one's, and the labels that any of them has.
+  private static func aligned(_ tables: [LogitTable], _ names: [String]) throws -> [LogitTable] {
+    var first = tables[0]
+    if first.labels == nil, let labelled = tables.firstIndex(where: { $0.labels != nil }) {
+      first = try LogitComparison.matched(first, tables[labelled], names: (names[0], names[labelled]))
+        .standard
+    }
+    return try [first]
+      + tables.indices.dropFirst().map {
+        try LogitComparison.matched(first, tables[$0], names: (names[0], names[$0])).robust
+      }
   }
 
   /// Refuses networks of one kind that are the same one.
-  private static func refuseRepetitions(_ tables: ArraySlice<LogitTable>, _ option: String) throws {
-    for (i, table) in tables.enumerated() {
-      guard let other = tables.prefix(i).firstIndex(where: { $0.logits == table.logits }) else { continue }
+  private static func refuseRepetitions(
+    _ tables: ArraySlice<LogitTable>, _ names: [String], _ option: String
+  ) throws {
+    for (i, table) in zip(tables.indices, tables) {
+      guard let other = tables[..<i].firstIndex(where: { $0.logits == table.logits }) else { continue }
       throw TemperError(
         .usage, field: option,
-        "names one network twice: logits \(other - tables.startIndex + 1) and \(i + 1) are equal",
+        "names one network twice: the logits of \(names[other]) and \(names[i]) are equal",
         remedy: "Give networks of different seeds; copies are no evidence.")
     }
   }

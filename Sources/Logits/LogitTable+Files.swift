@@ -27,7 +27,8 @@ extension LogitTable {
         ? try Self.vector(file.floats("gap_gradient_norms"), "gap_gradient_norms", path) : nil
       self = try LogitTable(
         logits: logits.values, classCount: try Self.classCount(logits.shape, path), labels: stored ?? labels,
-        sampleIDs: ids, gapGradientNorms: norms, provenance: file.metadata, file: path
+        sampleIDs: ids, gapGradientNorms: norms, provenance: file.metadata, file: path,
+        labelFile: labelPath
       ).thinned(mostSamples)
     case .npz:
       let file = try NpzArchive(contentsOf: path)
@@ -44,7 +45,7 @@ extension LogitTable {
         },
         gapGradientNorms: try optional("gap_gradient_norms") {
           try Self.vector(($0.shape, $0.floats()), "gap_gradient_norms", path)
-        }, file: path
+        }, file: path, labelFile: labelPath
       ).thinned(mostSamples)
     case .npy:
       let most = mostSamples ?? .max
@@ -59,7 +60,8 @@ extension LogitTable {
       }
       try self.init(
         logits: try array.floats(), classCount: try Self.classCount(array.shape, path), labels: stored,
-        sampleIDs: stride(from: 0, to: count, by: step).map { Int64($0) }, file: path)
+        sampleIDs: stride(from: 0, to: count, by: step).map { Int64($0) }, file: path,
+        labelFile: labelPath)
       note(step, of: count)
     }
   }

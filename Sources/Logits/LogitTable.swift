@@ -52,13 +52,16 @@ public struct LogitTable: Sendable, Equatable {
   ///   - labels: (N), or nil.
   ///   - sampleIDs: (N), or nil for 0 ..< N.
   ///   - file: Names the source in errors.
+  ///   - labelFile: Names the source of the labels in errors, if it is another one.
   /// - Throws: ``TemperError`` of kind `badData`, naming the row at fault.
   public init(
     logits: [Float], classCount: Int, labels: [Int32]? = nil, sampleIDs: [Int64]? = nil,
-    gapGradientNorms: [Float]? = nil, provenance: [String: String] = [:], file: String? = nil
+    gapGradientNorms: [Float]? = nil, provenance: [String: String] = [:], file: String? = nil,
+    labelFile: String? = nil
   ) throws {
     func fault(_ field: String, _ message: String, _ remedy: String? = nil) -> TemperError {
-      TemperError(.badData, file: file, field: field, message, remedy: remedy)
+      let source = field == "labels" ? labelFile ?? file : file
+      return TemperError(.badData, file: source, field: field, message, remedy: remedy)
     }
     guard classCount >= 2 else { throw fault("logits", "have \(classCount) classes; at least 2 are needed.") }
     let count = logits.count / classCount

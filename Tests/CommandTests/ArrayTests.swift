@@ -1,5 +1,6 @@
 import FileFormats
 import Foundation
+import Logits
 import TestSupport
 import Testing
 
@@ -212,7 +213,21 @@ import Testing
       let fewer = try saved("fewer", [1, 3], [1, 2, 3])
       let infinite = try saved("infinite", [2, 3], [1, 2, .infinity, 4, 5, 6])
       for wrong in [fewer, infinite] {
-        try expectFailure(65, [], ["analyze", "--standard", a, "--robust", wrong])
+        try expectFailure(65, [wrong], ["analyze", "--standard", a, "--robust", wrong])
+      }
+      // The file at fault is named, among several tables and the labels' own file.
+      let b = try saved("b", [2, 3], [6, 5, 4, 3, 2, 1])
+      let c = try saved("c", [2, 3], [1, 5, 4, 2, 2, 1])
+      try expectFailure(65, [a, fewer], ["analyze", "--standard", a, b, "--robust", c, fewer])
+      try expectFailure(
+        64, ["--robust", "of \(c) and \(c) are equal"], ["analyze", "--standard", a, b, "--robust", c, c])
+      for (format, labels) in [("npy", [0, 3]), ("safetensors", [-1, 0]), ("npy", [0, 1, 2])] {
+        let table = "\(folder)/t.\(format)"
+        try LogitTable(contentsOf: a).write(to: table)
+        let path = "\(folder)/y-\(labels.count)-\(labels[0]).npy"
+        try NpyArray(shape: [labels.count], .int32(labels.map { Int32($0) })).write(to: path)
+        try expectFailure(
+          65, ["\(path): labels"], ["analyze", "--standard", table, "--robust", b, "--labels", path])
       }
       let probabilities = try saved("p", [2, 2], [0.25, 0.75, 0.5, 0.5])
       let outcome = try temper(["analyze", "--standard", probabilities, "--robust", probabilities])

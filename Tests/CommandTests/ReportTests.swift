@@ -93,7 +93,12 @@ import Testing
       try expectFailure(64, ["--steps"], report + ["--steps", "0"])
       try expectFailure(66, ["a/config.yaml"], report + ["--device", "cpu"])
       try expectFailure(66, ["a/config.yaml"], ["analyze", "--standard", "a", "--robust", "b"])
-      #expect(try files(folder).isEmpty)
+      // Whether the results can be written is known before anything is read.
+      try expectFailure(74, ["none/r.html"], report.dropLast() + [folder + "/none/r.html"])
+      try AtomicFile.write("", to: folder + "/file")
+      try expectFailure(
+        74, [folder + "/file/study"], ["analyze"] + report[1..<5] + ["--out", folder + "/file/study"])
+      #expect(try files(folder) == ["file"])
     }
   }
 }

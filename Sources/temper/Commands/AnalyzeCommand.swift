@@ -3,6 +3,7 @@ import FileFormats
 import Foundation
 import Logits
 import Reports
+import Training
 
 /// `temper analyze`
 struct AnalyzeCommand: ParsableCommand {
@@ -29,7 +30,7 @@ struct AnalyzeCommand: ParsableCommand {
   var out: String?
 
   func run() throws {
-    if let out { try makeFolder(out) }
+    if let out { try AtomicFile.checkFolder(out) }
     let study = try GatheredStudy(options)
     let text = StudyText.markdown(study.results, classNames: study.classNames)
     if let out { try write(study, text, to: out) }
@@ -38,6 +39,7 @@ struct AnalyzeCommand: ParsableCommand {
   }
 
   private func write(_ study: GatheredStudy, _ text: String, to folder: String) throws {
+    try RunFolder(folder).create()
     try AtomicFile.write(try study.results.json(), to: folder + "/study.json")
     try AtomicFile.write(text, to: folder + "/study.md")
     for (kind, tables) in [
@@ -47,14 +49,5 @@ struct AnalyzeCommand: ParsableCommand {
         try table.write(to: "\(folder)/\(kind)-\(index)-logits.safetensors")
       }
     }
-  }
-}
-
-/// Makes a folder for results that can be written.
-func makeFolder(_ path: String) throws {
-  do {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  } catch {
-    throw TemperError(.io, file: path, "cannot be made", remedy: "Choose a folder that you may write to.")
   }
 }

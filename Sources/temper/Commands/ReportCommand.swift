@@ -31,6 +31,7 @@ struct ReportCommand: ParsableCommand {
   }
 
   func run() throws {
+    try AtomicFile.checkWritable(out)
     let study = try GatheredStudy(options)
     let report = StudyReport(
       study.results, standard: study.standard, robust: study.robust,

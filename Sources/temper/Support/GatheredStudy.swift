@@ -45,7 +45,9 @@ struct GatheredStudy {
     }
     results = StudyResults(
       standardNames: options.standard, robustNames: options.robust,
-      clean: try LogitStudy(standard: standard, robust: robust, matched: matched),
+      clean: try LogitStudy(
+        standard: standard, robust: robust, matched: matched,
+        names: options.standard + options.robust + options.matched),
       dose: doses.isEmpty ? nil : DoseResponse(own + doses),
       settings: ["temper": Temper.version].merging(options.labels.map { ["labels": $0] } ?? [:]) { $1 })
     images = nil
@@ -146,7 +148,8 @@ struct StudyMeasurement {
     Console.clearTransient()
     let images = data.test.prefix(settings.limit)
     let results = try StudyResults(
-      measurements: standard, robust, matched: matched, doses: doses, images: images,
+      measurements: standard, robust, matched: Array(zip(options.matched, matched)), doses: doses,
+      images: images,
       robustEpsilon: options.robust.map { data.epsilon(of: $0) },
       attackEpsilon: Double(threat.epsilon.float), settings: described)
     return GatheredStudy(
