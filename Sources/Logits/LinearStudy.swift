@@ -48,13 +48,18 @@ public struct LinearStudy: Sendable, Equatable, Codable {
     case lossUpper = "loss_upper"
     /// The share of images whose loss lies within its bounds.
     case lossWithin = "loss_within"
+
+    /// Whether it lies in [0, 1].
+    var isShare: Bool {
+      [.held, .predictedFlips, .attackedFlips, .flipAgreement, .lossWithin].contains(self)
+    }
   }
 
   /// A figure over networks of several seeds.
   public struct Estimate: Sendable, Equatable, Codable {
     /// The mean over networks.
     public let mean: Double
-    /// Its 95 % t interval over networks; nil with one, or equal figures.
+    /// Its 95 % t interval over networks, that of a share within [0, 1]; nil with one, or equal figures.
     public let interval: Interval?
   }
 
@@ -74,7 +79,11 @@ extension LinearStudy.Kind {
       result[prediction] = LinearStudy.Figure.allCases.reduce(into: [:]) { estimates, figure in
         let values = networks.compactMap { $0.value(figure, prediction) }
         guard values.count == networks.count else { return }
-        estimates[figure] = LinearStudy.Estimate(mean: mean(values), interval: tInterval(values))
+        estimates[figure] = LinearStudy.Estimate(
+          mean: mean(values),
+          interval: tInterval(values).map {
+            figure.isShare ? Interval(lower: max(0, $0.lower), upper: min(1, $0.upper)) : $0
+          })
       }
     }
   }
