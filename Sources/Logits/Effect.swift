@@ -16,8 +16,9 @@ public struct Effect: Sendable, Equatable, Codable {
   public let difference: Double
   /// 95 % interval of the difference by the paired t distribution over seeds; nil with one pair.
   public let tInterval: Interval?
-  /// 95 % percentile interval of the difference: seeds are drawn with replacement, and samples within them; nil with one
-  /// pair. With few seeds it is too narrow: see ``tInterval``.
+  /// 95 % percentile interval of the difference: seeds and samples are drawn with replacement, the same samples for all seeds,
+  /// since all networks are measured on one set of images; nil with one pair. With few seeds it is too narrow: see
+  /// ``tInterval``.
   public let bootstrapInterval: Interval?
   /// The paired t test over seeds; nil with one pair or equal differences.
   public let pairedT: TestResult?
@@ -55,13 +56,14 @@ public struct Effect: Sendable, Equatable, Codable {
   }
 
   /// Collects what is known of each pair; pairs may differ in their samples.
-  init(_ pairs: [PairedValues]) {
+  /// - Parameter means: What resampled mean differences are drawn from; nil with one pair.
+  init(_ pairs: [PairedValues], _ means: ClusterBootstrap.JointMeans?) {
     differences = pairs.map(\.difference)
     difference = mean(differences)
     standardMean = mean(pairs.map(\.standard.mean))
     robustMean = mean(pairs.map(\.robust.mean))
     tInterval = Statistics.tInterval(differences)
-    bootstrapInterval = ClusterBootstrap().interval(of: pairs.map(\.cluster))
+    bootstrapInterval = means.map { ClusterBootstrap().interval(of: $0) }
     // Differences that are equal but for rounding have no test.
     pairedT = pairedTTest(differences).flatMap { $0.statistic.isFinite ? $0 : nil }
     signFlipP = signFlipTest(differences)
@@ -76,11 +78,13 @@ public struct Effect: Sendable, Equatable, Codable {
   }
 
   /// The effects on every measure that all pairs have, with Holm's correction over them.
-  static func all(_ pairs: [[Measure: PairedValues]]) -> [Measure: Effect] {
+  static func all(
+    _ pairs: [[Measure: PairedValues]], _ means: [Measure: ClusterBootstrap.JointMeans]
+  ) -> [Measure: Effect] {
     var effects: [Measure: Effect] = [:]
     for measure in Measure.allCases {
       let values = pairs.compactMap { $0[measure] }
-      if values.count == pairs.count { effects[measure] = Effect(values) }
+      if values.count == pairs.count { effects[measure] = Effect(values, means[measure]) }
     }
     let tested = Measure.allCases.filter { effects[$0]?.pairedT != nil }
     for (measure, p) in zip(tested, holm(tested.map { effects[$0]!.pairedT!.pValue })) {

@@ -2,7 +2,7 @@ import Statistics
 
 /// The logits of a standard and of an adversarially trained ("robust") network on the same samples.
 ///
-/// Written as JSON with snake_case keys by its `Codable` conformance, and for people by ``text``.
+/// Written as JSON with snake_case keys by its `Codable` conformance.
 public struct LogitComparison: Sendable, Equatable, Codable {
   /// Where the standard network's logits come from.
   public let standardProvenance: [String: String]
@@ -81,12 +81,12 @@ public struct LogitComparison: Sendable, Equatable, Codable {
   ///
   /// - Throws: ``TemperError`` of kind `badData` if the tables differ in classes, sample ids or labels.
   public init(standard: any LogitSamples, robust: any LogitSamples) throws {
-    let networks = try AlignedSamples.matching([standard, robust])
-    try self.init(networks[0], networks[1], PairedMeasures(networks[0], networks[1]))
+    let networks = try AlignedSamples.matching([standard, robust], names: ["standard", "robust"])
+    try self.init(networks[0], networks[1], PairedMeasures([networks[0]], [networks[1]]).pairs[0])
   }
 
   /// Compares two networks whose measures were paired already.
-  init(_ standard: AlignedSamples, _ robust: AlignedSamples, _ measures: PairedMeasures) throws {
+  init(_ standard: AlignedSamples, _ robust: AlignedSamples, _ measures: PairedMeasures.Pair) throws {
     standardProvenance = standard.samples.provenance
     robustProvenance = robust.samples.provenance
     var accuracies: (standard: Double, robust: Double)?
@@ -105,35 +105,5 @@ public struct LogitComparison: Sendable, Equatable, Codable {
         isJoint.count { $0 }, accuracies: (1, 1),
         correlation: rankCorrelation(ranks(ranksA), ranks(ranksB))?.statistic, joint)
     }
-  }
-
-  /// A table for people.
-  public var text: String {
-    let groups =
-      [("All samples", all)] + (jointlyCorrect.map { [("Samples both classify correctly", $0)] } ?? [])
-    return groups.map { "\($0): \($1.text)" }.joined(separator: "\n\n")
-  }
-}
-
-extension LogitComparison.Group {
-  fileprivate var text: String {
-    var title = "\(sampleCount)"
-    if let standardAccuracy, let robustAccuracy {
-      title += ", accuracy \(percent(standardAccuracy)) standard, \(percent(robustAccuracy)) robust"
-    }
-    if let confidenceRankCorrelation {
-      title += ", rank correlation of confidence \(decimal(confidenceRankCorrelation))"
-    }
-    let rows = Measure.allCases.compactMap { measure in
-      measures[measure].map { pair in
-        let numbers = [
-          pair.standard.mean, pair.robust.mean, pair.meanDifference, pair.standard.quantiles.p50,
-          pair.robust.quantiles.p50,
-        ]
-        return [measure.rawValue] + numbers.map(decimal) + [percent(pair.shareRobustLower)]
-      }
-    }
-    let head = ["measure", "standard", "robust", "difference", "median std", "median rob", "robust lower"]
-    return title + "\n" + aligned([head] + rows)
   }
 }

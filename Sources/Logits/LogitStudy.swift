@@ -105,12 +105,14 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   ///   - heldOut: tables of other samples for fitting temperatures, all standard networks' and then all robust ones', or
   ///     empty: then temperatures are fitted on the samples themselves.
   ///   - features: a number per sample of the first table and name, such as the brightness of images.
+  ///   - names: what errors call the networks: all standard ones', then the robust and the matched ones' files, or nil.
   ///   - mostThinned: Of more samples every n-th is used for the figures of ``thinned``, the first one included.
   /// - Throws: ``TemperError`` of kind `usage` if the numbers of tables do not fit, `badData` if the tables are not about the
   ///   same samples, and what reading a file throws.
   public init(
     standard: [any LogitSamples], robust: [any LogitSamples], matched: [any LogitSamples] = [],
-    heldOut: [LogitTable] = [], features: [String: [Double]] = [:], mostThinned: Int = .max
+    heldOut: [LogitTable] = [], features: [String: [Double]] = [:], names: [String]? = nil,
+    mostThinned: Int = .max
   ) throws {
     guard !standard.isEmpty, standard.count == robust.count, [0, robust.count].contains(matched.count) else {
       throw TemperError(
@@ -119,11 +121,15 @@ public struct LogitStudy: Sendable, Equatable, Codable {
           + (matched.isEmpty ? "" : ", --matched \(matched.count)"),
         remedy: "Give as many of each, in the order of their seeds.")
     }
-    let networks = try AlignedSamples.matching(standard + robust + matched)
     let seeds = standard.count
+    let names = names ?? Self.names(seeds)
+    let networks = try AlignedSamples.matching(standard + robust + matched, names: names)
     let (a, b) = (Array(networks[..<seeds]), Array(networks[seeds..<2 * seeds]))
     let controls = Array(networks[(2 * seeds)...])
-    try Self.refuseRepetitions(a, b, controls)
+    try Self.refuseRepetitions(a, names, "--standard")
+    try Self.refuseRepetitions(b, Array(names[seeds...]), "--robust")
+    // Controls may be equal; their logits must be finite too.
+    for network in controls { _ = try network.fingerprint() }
     (sampleCount, classCount) = (a[0].sampleCount, a[0].classCount)
     matchedAccuracy = try Self.checkMatched(controls, b)
     let held =
@@ -131,8 +137,8 @@ public struct LogitStudy: Sendable, Equatable, Codable {
     standardCalibration = try zip(a, held).compactMap { try Calibration(of: $0, fittingOn: $1) }
     robustCalibration = try zip(b, held[seeds...]).compactMap { try Calibration(of: $0, fittingOn: $1) }
     let temperatures = (standardCalibration + robustCalibration).map(\.temperature)
-    let paired = try zip(a, b).map { try PairedMeasures($0, $1) }
-    pairs = try zip(zip(a, b), paired).map { try LogitComparison($0.0, $0.1, $1) }
+    let paired = try PairedMeasures(a, b)
+    pairs = try zip(zip(a, b), paired.pairs).map { try LogitComparison($0.0, $0.1, $1) }
     effects = try Self.effects(a, b, paired, controls, temperatures)
     classes = try Self.classDifferences(a, b)
     confusions = try Confusions(standard: a, robust: b)
@@ -157,26 +163,30 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   ///
   /// - Throws: As ``init(standard:robust:matched:heldOut:features:mostThinned:)``.
   public static func thinnedTables(_ networks: [any LogitSamples], mostSamples: Int) throws -> [LogitTable] {
-    try AlignedSamples.matching(networks).map {
+    try AlignedSamples.matching(networks, names: networks.indices.map { "table \($0 + 1)" }).map {
       try $0.table(every: ($0.sampleCount - 1) / mostSamples + 1)
+    }
+  }
+
+  /// What networks without names are called.
+  private static func names(_ seeds: Int) -> [String] {
+    ["standard", "robust", "matched"].flatMap { kind in
+      (1...seeds).map { seeds == 1 ? kind : "\(kind) \($0)" }
     }
   }
 
   /// Refuses networks of one kind that are the same one, and logits that are not finite.
   private static func refuseRepetitions(
-    _ standard: [AlignedSamples], _ robust: [AlignedSamples], _ matched: [AlignedSamples]
+    _ networks: [AlignedSamples], _ names: [String], _ option: String
   ) throws {
-    for (networks, option) in [(standard, "--standard"), (robust, "--robust")] {
-      let prints = try networks.map { try $0.fingerprint() }
-      for (i, print) in prints.enumerated() {
-        guard let other = prints.prefix(i).firstIndex(of: print) else { continue }
-        throw TemperError(
-          .usage, field: option,
-          "names one network twice: logits \(other + 1) and \(i + 1) are equal",
-          remedy: "Give networks of different seeds; copies are no evidence.")
-      }
+    let prints = try networks.map { try $0.fingerprint() }
+    for (i, print) in prints.enumerated() {
+      guard let other = prints.prefix(i).firstIndex(of: print) else { continue }
+      throw TemperError(
+        .usage, field: option,
+        "names one network twice: the logits of \(names[other]) and \(names[i]) are equal",
+        remedy: "Give networks of different seeds; copies are no evidence.")
     }
-    for network in matched { _ = try network.fingerprint() }
   }
 
   /// The mean accuracy of some networks; nil without labels.
@@ -199,15 +209,18 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   }
 
   private static func effects(
-    _ standard: [AlignedSamples], _ robust: [AlignedSamples], _ paired: [PairedMeasures],
+    _ standard: [AlignedSamples], _ robust: [AlignedSamples], _ paired: PairedMeasures,
     _ matched: [AlignedSamples], _ temperatures: [Double?]
   ) throws -> [Selection: [Measure: Effect]] {
     func effects(_ a: [AlignedSamples], _ b: [AlignedSamples]) throws -> [Measure: Effect] {
-      Effect.all(try zip(a, b).map { try PairedMeasures($0, $1, joint: false).all })
+      let paired = try PairedMeasures(a, b, joint: false)
+      return Effect.all(paired.pairs.map(\.all), paired.allMeans)
     }
-    var result: [Selection: [Measure: Effect]] = [.all: Effect.all(paired.map(\.all))]
-    let joint = paired.compactMap(\.jointlyCorrect)
-    if joint.count == paired.count { result[.jointlyCorrect] = Effect.all(joint) }
+    var result: [Selection: [Measure: Effect]] = [
+      .all: Effect.all(paired.pairs.map(\.all), paired.allMeans)
+    ]
+    let joint = paired.pairs.compactMap(\.jointlyCorrect)
+    if joint.count == standard.count { result[.jointlyCorrect] = Effect.all(joint, paired.jointMeans) }
     if !matched.isEmpty { result[.accuracyMatched] = try effects(matched, robust) }
     let fitted = temperatures.compactMap { $0 }
     if fitted.count == 2 * standard.count {

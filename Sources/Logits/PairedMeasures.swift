@@ -1,31 +1,60 @@
 import Dispatch
 import Statistics
 
-/// The measures of two networks on the same samples, and of the samples that both classify correctly.
+/// The measures of pairs of networks on the same samples, and of the samples that both networks of a pair classify correctly.
+///
+/// One measure of all pairs after the other: with S pairs of N samples only its 8 S N bytes of differences are in memory, beside
+/// what a single pair takes; with one pair none are.
 struct PairedMeasures {
-  /// On all samples; without labels there is no margin.
-  private(set) var all: [Measure: PairedValues] = [:]
-  /// On the samples that both classify correctly; nil without labels or without such samples.
-  private(set) var jointlyCorrect: [Measure: PairedValues]?
-  /// Which samples both classify correctly, by place; nil without labels.
-  let isJoint: [Bool]?
+  /// What is known of each pair.
+  private(set) var pairs: [Pair]
+  /// What resampled mean differences on all samples are drawn from, for all pairs together; empty with one pair.
+  private(set) var allMeans: [Measure: ClusterBootstrap.JointMeans] = [:]
+  /// The same on each pair's jointly correct samples, of which those count together that pairs share; empty if a pair has none.
+  private(set) var jointMeans: [Measure: ClusterBootstrap.JointMeans] = [:]
 
-  /// - Parameter joint: Whether the jointly correct samples are wanted.
-  init(_ a: AlignedSamples, _ b: AlignedSamples, joint: Bool = true) throws {
-    var isJoint: [Bool]?
-    if joint, let correctA = try a.isCorrect(), let correctB = try b.isCorrect() {
-      isJoint = zip(correctA, correctB).map { $0 && $1 }
+  /// The measures of one pair.
+  struct Pair {
+    /// On all samples; without labels there is no margin.
+    fileprivate(set) var all: [Measure: PairedValues] = [:]
+    /// On the samples that both classify correctly; nil without labels or without such samples.
+    fileprivate(set) var jointlyCorrect: [Measure: PairedValues]?
+    /// Which samples both classify correctly, by place; nil without labels.
+    let isJoint: [Bool]?
+    private let jointCount: Int
+
+    fileprivate init(_ a: AlignedSamples, _ b: AlignedSamples, joint: Bool) throws {
+      var isJoint: [Bool]?
+      if joint, let correctA = try a.isCorrect(), let correctB = try b.isCorrect() {
+        isJoint = zip(correctA, correctB).map { $0 && $1 }
+      }
+      self.isJoint = isJoint
+      jointCount = isJoint?.count { $0 } ?? 0
+      if jointCount > 0 { jointlyCorrect = [:] }
     }
-    self.isJoint = isJoint
-    let jointCount = isJoint?.count { $0 } ?? 0
-    if jointCount > 0 { jointlyCorrect = [:] }
-    for measure in Measure.allCases {
-      guard var x = try a.values(measure), var y = try b.values(measure) else { continue }
+
+    fileprivate mutating func add(_ measure: Measure, _ x: inout [Double], _ y: inout [Double]) {
       if let isJoint, jointCount > 0 { moveToFront(&x, &y, isJoint) }
-      let sizes = jointCount > 0 ? [jointCount, x.count] : [x.count]
-      let values = PairedValues.all(&x, &y, first: sizes)
+      let values = PairedValues.all(&x, &y, first: jointCount > 0 ? [jointCount, x.count] : [x.count])
       all[measure] = values.last!
       if jointCount > 0 { jointlyCorrect![measure] = values[0] }
+    }
+  }
+
+  /// - Parameter joint: Whether the jointly correct samples are wanted.
+  init(_ standard: [AlignedSamples], _ robust: [AlignedSamples], joint: Bool = true) throws {
+    pairs = try zip(standard, robust).map { try Pair($0, $1, joint: joint) }
+    let members = pairs.compactMap { $0.jointlyCorrect == nil ? nil : $0.isJoint }
+    for measure in Measure.allCases {
+      var differences: [[Double]] = []
+      for (pair, networks) in zip(standard, robust).enumerated() {
+        guard var x = try networks.0.values(measure), var y = try networks.1.values(measure) else { continue }
+        if pairs.count > 1 { differences.append(zip(x, y).map { $1 - $0 }) }
+        pairs[pair].add(measure, &x, &y)
+      }
+      guard differences.count == pairs.count else { continue }
+      allMeans[measure] = .init(differences)
+      if members.count == pairs.count { jointMeans[measure] = .init(differences, members: members) }
     }
   }
 }
@@ -52,8 +81,6 @@ struct PairedValues {
   let cohenDz: Double?
   /// The p of Wilcoxon's signed rank test; nil if no sample differs.
   let wilcoxonP: Double?
-  /// What resampled mean differences are drawn from.
-  let cluster: ClusterBootstrap.Source
   /// Of robust from standard.
   let distances: DistributionDistances
 
@@ -68,7 +95,7 @@ struct PairedValues {
       return PairedValues(
         standard: Distribution(ascending: a), robust: Distribution(ascending: b),
         difference: differences.mean, shareRobustLower: differences.shareLower, cohenDz: differences.cohenDz,
-        wilcoxonP: differences.wilcoxonP, cluster: differences.cluster,
+        wilcoxonP: differences.wilcoxonP,
         distances: DistributionDistances(ascending: b, a))
     }
   }
@@ -76,14 +103,12 @@ struct PairedValues {
   private struct Differences {
     let mean, shareLower: Double
     let cohenDz, wilcoxonP: Double?
-    let cluster: ClusterBootstrap.Source
 
     init(_ standard: ArraySlice<Double>, _ robust: ArraySlice<Double>) {
       let values = zip(standard, robust).map { $1 - $0 }
       mean = Logits.mean(values)
       shareLower = Double(values.count { $0 < 0 }) / Double(values.count)
       cohenDz = Statistics.cohenDz(values)
-      cluster = ClusterBootstrap.Source(values)
       wilcoxonP = wilcoxonSignedRank(consume values)?.pValue
     }
   }

@@ -33,5 +33,5 @@ extension Page.Block {
 
 extension [Page.Block] {
   /// The blocks as Markdown, as in ``Page/markdown``.
-  var markdown: String { compactMap(\.markdown).joined(separator: "\n\n") + "\n" }
+  public var markdown: String { compactMap(\.markdown).joined(separator: "\n\n") + "\n" }
 }

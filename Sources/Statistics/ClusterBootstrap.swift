@@ -29,13 +29,8 @@ public struct ClusterBootstrap: Sendable {
     _ clusters: [[Double]], level: Double = 0.95, resamplesWithin: Bool = true
   ) -> Interval? {
     precondition(level > 0 && level < 1, "A level lies between 0 and 1.")
-    guard clusters.allSatisfy({ !$0.isEmpty }) else { return nil }
-    return interval(of: clusters.map { Source($0, isFixed: !resamplesWithin) }, level: level)
-  }
-
-  /// The same of clusters of which only that is kept which means are drawn from.
-  package func interval(of sources: [Source], level: Double = 0.95) -> Interval? {
-    guard sources.count > 1 else { return nil }
+    guard clusters.count > 1, clusters.allSatisfy({ !$0.isEmpty }) else { return nil }
+    let sources = clusters.map { Source($0, isFixed: !resamplesWithin) }
     let means = (0..<resamples).map { resample in
       var stream = RandomStream(seed: seed, purpose: .bootstrap, epoch: UInt32(resample))
       var sum = 0.0
@@ -47,35 +42,32 @@ public struct ClusterBootstrap: Sendable {
   }
 }
 
-extension ClusterBootstrap {
-  /// What a drawn cluster's mean is drawn from.
-  package enum Source: Sendable {
-    case fixed(Double)
-    case normal(mean: Double, standardError: Double)
-    case values([Double])
+/// What a drawn cluster's mean is drawn from.
+private enum Source {
+  case fixed(Double)
+  case normal(mean: Double, standardError: Double)
+  case values([Double])
 
-    /// - Parameter values: Not empty.
-    package init(_ values: [Double], isFixed: Bool = false) {
-      let mean = accurateMean(values)
-      if isFixed {
-        self = .fixed(mean)
-      } else if values.count > 100 {
-        let count = Double(values.count)
-        self = .normal(mean: mean, standardError: sumOfSquares(values, around: mean).squareRoot() / count)
-      } else {
-        self = .values(values)
-      }
+  init(_ values: [Double], isFixed: Bool) {
+    let mean = accurateMean(values)
+    if isFixed {
+      self = .fixed(mean)
+    } else if values.count > 100 {
+      let count = Double(values.count)
+      self = .normal(mean: mean, standardError: sumOfSquares(values, around: mean).squareRoot() / count)
+    } else {
+      self = .values(values)
     }
+  }
 
-    fileprivate func mean(_ stream: inout RandomStream) -> Double {
-      switch self {
-      case .fixed(let mean): return mean
-      case .normal(let mean, let standardError): return mean + standardError * stream.nextNormal()
-      case .values(let values):
-        var sum = 0.0
-        for _ in values { sum += values[stream.nextInteger(below: values.count)] }
-        return sum / Double(values.count)
-      }
+  func mean(_ stream: inout RandomStream) -> Double {
+    switch self {
+    case .fixed(let mean): return mean
+    case .normal(let mean, let standardError): return mean + standardError * stream.nextNormal()
+    case .values(let values):
+      var sum = 0.0
+      for _ in values { sum += values[stream.nextInteger(below: values.count)] }
+      return sum / Double(values.count)
     }
   }
 }
