@@ -95,7 +95,7 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   /// Compares tables of the same samples, matched by sample id.
   ///
   /// Of tables in files only a piece is in memory at a time, and a few numbers per sample: for N samples and 2 S networks
-  /// about (40 + 8 S) N bytes at the peak, whatever the number of classes. Only ``shift`` and ``orderings`` need the logits of
+  /// about (40 + 9 S) N bytes at the peak, whatever the number of classes. Only ``shift`` and ``orderings`` need the logits of
   /// several networks at once; of large tables they are of a part of the samples, see ``thinned``.
   ///
   /// - Parameters:

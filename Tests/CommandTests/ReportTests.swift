@@ -74,7 +74,8 @@ import Testing
       for caption in [
         "Claims and what the figures say:", "Under attack", "Quantiles over the samples:",
         "Agreement on which samples", "Samples by true class:", "Mean features of the images",
-        "Samples with the largest differences", "by true class:", "Orders of the classes",
+        "Samples with the largest differences", "by true class:", "Nearest wrong classes:",
+        "Orders of the classes",
         "fitted temperatures:", "Attacked training images",
         "locally linear network", "change their class under attack", "Networks by radius:", "Accuracy:",
       ] {

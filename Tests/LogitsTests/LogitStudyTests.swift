@@ -40,6 +40,27 @@ import Testing
     #expect(interval.lower < effect.difference && effect.difference < interval.upper)
   }
 
+  /// A resample's images are the same for all seeds; of jointly correct ones those count together that pairs share.
+  @Test(arguments: [60, 200]) func imagesAreRedrawnForAllSeedsTogether(samples: Int) throws {
+    let (a, b) = try (
+      Self.tables(3, factor: 2, samples: samples), Self.tables(3, factor: 1, samples: samples)
+    )
+    let study = try LogitStudy(standard: a, robust: b)
+    let pairs = zip(a, b).map { ($0.measures(), $1.measures()) }
+    let differences = pairs.map { a, b in zip(a.logitGap, b.logitGap).map { $1 - $0 } }
+    let members = pairs.map { a, b in zip(a.isCorrect!, b.isCorrect!).map { $0 && $1 } }
+    #expect(Set(members).count == 3)
+    let bootstrap = ClusterBootstrap()
+    let all = try #require(study.effects[.all]?[.logitGap]?.bootstrapInterval)
+    #expect(all == bootstrap.jointInterval(differences))
+    #expect(all != bootstrap.interval(differences))
+    let joint = try #require(study.effects[.jointlyCorrect]?[.logitGap]?.bootstrapInterval)
+    #expect(joint == bootstrap.jointInterval(differences, members: members))
+    // One pair does not show how networks vary.
+    let one = try LogitStudy(standard: [a[0]], robust: [b[0]])
+    #expect(one.effects.values.allSatisfy { $0.values.allSatisfy { $0.bootstrapInterval == nil } })
+  }
+
   @Test func holmCorrectsOverTheMeasuresOfASelection() throws {
     let effects = try #require(Self.study.effects[.all])
     #expect(Set(effects.keys) == Set(Measure.allCases).subtracting([.gapGradient, .localRadius]))
