@@ -67,11 +67,12 @@ kernel void winograd_transform_gradient_cpu(
   }
 }
 
-// Sums of one point for `part` panels. V is gathered for a tile of sums, so that it stays in the first-level cache.
+// Sums of one point for `part` panels. V is gathered for a tile of sums, so that it stays in the first-level cache; a
+// whole vector is copied, of which the next depth overwrites what is too much.
 #define GATHERED_TILE(height, i) \
   { \
     for (int t = 0; t < tiles; t++) \
-      UNROLL for (int r = 0; r < height; r++) scratch[t * height + r] = i + r < c ? v[(size_t)t * c + i + r] : 0.0f; \
+      UNROLL for (int r = 0; r < height; r += VECTOR) STORE(LOAD(v + (size_t)t * c + i + r), scratch + t * height + r); \
     for (int panel = first; panel < last; panel++) { \
       global const float *d = gradients + ((size_t)panel * POINTS + point) * d_stride; \
       global float *target = sums + ((size_t)panel * POINTS + point) * c * PANEL; \
@@ -81,7 +82,7 @@ kernel void winograd_transform_gradient_cpu(
     } \
   }
 
-// scratch: HEIGHT * tiles floats.
+// scratch: HEIGHT * tiles + VECTOR floats.
 ONE_ITEM
 kernel void winograd_weight_multiply_cpu(
     const int tiles, const int c, const int k, global const float *restrict values,

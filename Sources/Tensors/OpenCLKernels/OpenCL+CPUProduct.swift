@@ -40,15 +40,19 @@ extension OpenCL {
       try packPanels(b, depth: k, columns: n)
     }
     let depthBlock = min(k, 512)
-    let fits = info.localMemory / 4 / depthBlock / tileHeight * tileHeight
-    let balanced = (m / (6 * info.computeUnits) + tileHeight - 1) / tileHeight * tileHeight
-    let rows = max(tileHeight, min(8 * tileHeight, fits, balanced))
+    let fits = (info.localMemory / 4 - vectorWidth) / depthBlock / tileHeight * tileHeight
+    // A deep product of few rows reads B once per task: no more of them than there are threads.
+    let isDeep = k > 4 * m
+    let tasks = isDeep ? info.computeUnits : 6 * info.computeUnits
+    let balanced = (m / tasks + tileHeight - 1) / tileHeight * tileHeight
+    let rows = max(
+      tileHeight, min(isDeep ? m + tileHeight - 1 : 8 * tileHeight, fits, balanced) / tileHeight * tileHeight)
     try launchTasks(
       "matmul_cpu",
       [.int(m), .int(n), .int(k)] + a.arguments
         + [
           .buffer(packed), .optional(bias), .int(relu ? 1 : 0), .buffer(c), .int(rows), .int(depthBlock),
-        ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock,
+        ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock + vectorWidth,
       defines: k <= depthBlock ? pastCaches([m, n]) : [:])
   }
 
