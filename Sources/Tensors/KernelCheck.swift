@@ -20,15 +20,21 @@ package struct KernelCheck: Sendable {
     (self.name, self.variant, self.passes) = (name, variant, passes)
   }
 
-  /// Every check: products and convolutions of both shapes.
-  package static let all: [KernelCheck] = OpenCL.KernelShape.allCases.flatMap { shape in
-    [KernelCheck("matrix product", variant: shape.rawValue) { try product(on: .openCL($0)) }]
-      + Convolution.Direction.allCases.map { direction in
-        KernelCheck("convolution, \(direction.rawValue)", variant: shape.rawValue) {
-          try convolution(direction, on: .openCL($0))
+  /// Every check: products and direct convolutions of both shapes, and Winograd's algorithm.
+  package static let all: [KernelCheck] =
+    OpenCL.KernelShape.allCases.flatMap { shape in
+      [KernelCheck("matrix product", variant: shape.rawValue) { try product(on: .openCL($0)) }]
+        + Convolution.Direction.allCases.map { direction in
+          KernelCheck("convolution, \(direction.rawValue)", variant: shape.rawValue) {
+            try convolution(direction, .direct, on: .openCL($0))
+          }
         }
+    }
+    + Convolution.Direction.allCases.map { direction in
+      KernelCheck("convolution, \(direction.rawValue)", variant: "winograd") {
+        try convolution(direction, .winograd, on: .openCL($0))
       }
-  }
+    }
 
   /// Largest error relative to the largest value; rounding stays a hundred times below.
   private static let tolerance = 1e-4
@@ -57,40 +63,54 @@ package struct KernelCheck: Sendable {
     return true
   }
 
-  private static func convolution(_ direction: Convolution.Direction, on device: Device) throws -> Bool {
-    for stride in [1, 2] {
-      let geometry = try ConvolutionGeometry(
-        images: [2, 7, 6, 5], weights: [3, 3, 5, 35], stride: stride, padding: 1)
-      guard try ConvolutionError(geometry).largest(direction, on: device) <= tolerance else { return false }
+  /// First layers have few channels and take kernels of their own.
+  private static func convolution(
+    _ direction: Convolution.Direction, _ algorithm: ConvolutionAlgorithm, on device: Device
+  ) throws -> Bool {
+    try ConvolutionAlgorithm.$forced.withValue(algorithm) {
+      for (channels, stride) in algorithm == .winograd ? [(16, 1)] : [(1, 1), (19, 1), (5, 2)] {
+        let geometry = try ConvolutionGeometry(
+          images: [2, 9, 18, channels], weights: [3, 3, channels, 35], stride: stride, padding: 1)
+        guard try ConvolutionError(geometry).largest(direction, on: device) <= tolerance else { return false }
+      }
+      return true
     }
-    return true
   }
 }
 
 extension OpenCL {
   /// Checks the kernels in use, unless they have passed with this driver before. What fails is disabled: with a
   /// kernel shape the other one takes its place, and is checked too.
-  /// - Parameter warn: called with a sentence about each check that failed.
+  /// - Parameters:
+  ///   - progress: called before each check with the number of those done and of all.
+  ///   - warn: called with a sentence about each check that failed.
   /// - Throws: `.deviceUnavailable` if no kernel shape computes right results.
-  package func checkKernels(_ checks: [KernelCheck] = KernelCheck.all, warn: (String) -> Void) throws {
+  package func checkKernels(
+    _ checks: [KernelCheck] = KernelCheck.all, progress: (Int, Int) -> Void = { _, _ in },
+    warn: (String) -> Void
+  ) throws {
     let key =
       ["kernel checks", kernelShape.rawValue] + checks.map(\.name) + info.identity + KernelSources.all
     if cache?.binary(for: key) != nil { return }
-    var hasPassed = true
-    for check in checks where isEnabled(check.variant) && isInUse(check.variant) {
-      var reason = "computes wrong results"
-      do {
-        if try check.passes(self) { continue }
-      } catch let error as TemperError {
-        reason = "fails (\(error))"
-      }
-      hasPassed = false
+    let wanted = checks.filter { isInUse($0.variant) }
+    for (index, check) in wanted.enumerated() where isEnabled(check.variant) {
+      progress(index, wanted.count)
+      guard let reason = failure(of: check) else { continue }
       let shape = kernelShape
       try disable(check.variant)
       warn("\(check.name), \(check.variant) kernels, \(reason) on \(info.name); it is not used")
-      if kernelShape != shape { return try checkKernels(checks, warn: warn) }
+      if kernelShape != shape { return try checkKernels(checks, progress: progress, warn: warn) }
     }
-    if hasPassed { cache?.store([], for: key) }
+    if disabledVariants.isEmpty { cache?.store([], for: key) }
+  }
+
+  /// What is wrong, or nil.
+  private func failure(of check: KernelCheck) -> String? {
+    do {
+      return try check.passes(self) ? nil : "computes wrong results"
+    } catch {
+      return "fails (\(error))"
+    }
   }
 
   /// Variants that are no kernel shape count as used.

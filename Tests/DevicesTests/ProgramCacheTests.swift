@@ -172,17 +172,18 @@ struct ProgramTests {
       let cache = ProgramCache(folder: folder)
       let calls = Calls()
       let device = try OpenCL(OpenCLDeviceInfo.all[0], kernelShape: shape, cache: cache)
-      device.compileAhead { calls.add($0, $1) }
-      #expect(device.programUse.built == families.count)
-      #expect(calls.all.map(\.0) == Array(0...families.count))
-      #expect(calls.all.allSatisfy { $0.1 == families.count })
+      let variants = families.map { ProgramVariant($0) } + [ProgramVariant("elementwise", ["TILE": 4])]
+      device.compileAhead(variants) { calls.add($0, $1) }
+      #expect(device.programUse.built == variants.count)
+      #expect(calls.all.map(\.0) == Array(0...variants.count))
+      #expect(calls.all.allSatisfy { $0.1 == variants.count })
       let count = try entries(folder)
-      #expect(count == families.count)
+      #expect(count == variants.count)
       #expect(try double(device) == doubled)
-      #expect(device.programUse.built == families.count)
+      #expect(device.programUse.built == variants.count)
       let next = try OpenCL(OpenCLDeviceInfo.all[0], kernelShape: shape, cache: cache)
-      next.compileAhead { calls.add($0, $1) }
-      #expect(calls.all.count == families.count + 1 && next.programUse == ProgramUse())
+      next.compileAhead(variants) { calls.add($0, $1) }
+      #expect(calls.all.count == variants.count + 1 && next.programUse == ProgramUse())
     }
   }
 
@@ -191,7 +192,7 @@ struct ProgramTests {
       let device = try OpenCL(
         OpenCLDeviceInfo.all[0], cache: ProgramCache(folder: folder),
         faults: FaultInjection(.build(family: "elementwise")))
-      device.compileAhead()  // leaves the failure to the first use
+      device.compileAhead([ProgramVariant("elementwise")])  // leaves the failure to the first use
       let error = #expect(throws: TemperError.self) { try double(device, defines: ["TILE": 3]) }
       #expect(error?.exitCode == 69)
       let text = "\(try #require(error))"

@@ -6,8 +6,9 @@ import Testing
 
 @Suite(.serialized, .enabled(if: !OpenCLDeviceInfo.all.isEmpty, "SKIPPED: queue: no OpenCL device"))
 struct QueueTests {
-  /// A write returns while the queue is held back, and takes its place in the order of the queue.
-  @Test func writesDoNotWaitForTheQueue() throws {
+  /// A write returns while the queue is held back, and takes its place in the order of the queue. Oclgrind has no
+  /// asynchronous queue: a flush there runs all that is queued.
+  @Test(.enabled(if: !isUnderOclgrind)) func writesDoNotWaitForTheQueue() throws {
     let openCL = try OpenCL(OpenCLDeviceInfo.all[0])
     let device = Device.openCL(openCL)
     let (first, second) = (try device.makeBuffer(byteCount: 8192), try device.makeBuffer(byteCount: 8192))
@@ -23,7 +24,8 @@ struct QueueTests {
       bytes = []
       done.signal()
     }
-    #expect(done.wait(timeout: .now() + 60) == .success, "the write waited for the queue")
+    let outcome = done.wait(timeout: .now() + 30)
+    #expect(outcome == .success, "the write waited for the queue")
     #expect(openCL.waits == waits)
     release()
     #expect(try read(second, on: device).allSatisfy { $0 == 1 })

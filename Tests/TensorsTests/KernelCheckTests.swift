@@ -48,6 +48,19 @@ struct KernelCheckTests {
     #expect(launched >= 2)
   }
 
+  /// A wrong kernel of Winograd's algorithm leaves the shape in use and its direct convolutions.
+  @Test(arguments: ["winograd_filter_cpu", "winograd_cpu"])
+  func wrongWinogradIsGivenUpAlone(kernel: String) throws {
+    let device = try open(.cpu, wrong: kernel)
+    var warnings: [String] = []
+    try device.checkKernels { warnings.append($0) }
+    #expect(warnings.count == 1 && warnings[0].contains("winograd kernels"), "\(warnings)")
+    #expect(device.kernelShape == .cpu && device.isEnabled("cpu") && !device.isEnabled("winograd"))
+    warnings = []
+    try device.checkKernels { warnings.append($0) }
+    #expect(warnings.isEmpty, "given up for good: \(warnings)")
+  }
+
   /// Passing is remembered per driver, shape and checks; failing is not.
   @Test func passingIsRemembered() throws {
     try withTemporaryFolder { folder in
@@ -60,7 +73,8 @@ struct KernelCheckTests {
       func run() throws -> (enabled: Bool, warnings: Int) {
         let device = try open(.cpu, cache)
         var warnings = 0
-        try device.checkKernels([check]) { _ in warnings += 1 }
+        // Twice: what was given up at first must not pass for good.
+        for _ in 0..<2 { try device.checkKernels([check]) { _ in warnings += 1 } }
         return (device.isEnabled("tiles"), warnings)
       }
       runs.passes = false

@@ -33,7 +33,7 @@ package struct AllocationFailure: Sendable, Equatable {
       .deviceUnavailable, field: device,
       "has no room for \(Self.text(asked)) (\(status)); \(Self.text(used)) are in use, the device has "
         + "\(Self.text(total)) and gives blocks of at most \(Self.text(largest))",
-      remedy: "Choose a smaller --batch-size.")
+      remedy: "Choose a smaller --batch-size or --limit.")
   }
 
   private static func text(_ bytes: Int) -> String {

@@ -16,7 +16,7 @@ public final class OpenCL: @unchecked Sendable {
   /// Floats of a vector in kernels shaped for CPU runtimes: 4, 8 or 16.
   package let vectorWidth: Int
   /// Kernel shapes and other variants that computed wrong results here; see ``disable(_:)``.
-  var disabledVariants: Set<String> = []
+  package internal(set) var disabledVariants: Set<String> = []
   let api: TemperOpenCL
   let context: cl_context
   /// In order; replaced by one that takes times when profiling begins.
@@ -126,10 +126,12 @@ public final class OpenCL: @unchecked Sendable {
   /// How the programs in use were made.
   package var programUse: ProgramUse { programs.use }
 
-  /// Compiles on several host threads what this device's kernels need and the cache lacks.
+  /// Compiles on several host threads those of some programs that the cache lacks.
   /// - Parameter progress: called with the number of programs done and of all; not at all if none is missing.
-  package func compileAhead(progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }) {
-    programs.prepare(KernelSources.families(for: kernelShape), progress: progress)
+  package func compileAhead(
+    _ variants: [ProgramVariant], progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
+  ) {
+    programs.prepare(variants, progress: progress)
   }
 
   /// Whether a variant of kernels may be used: a kernel shape's name, or the name that a ``KernelCheck`` gives.

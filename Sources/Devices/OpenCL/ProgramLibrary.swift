@@ -52,21 +52,22 @@ final class ProgramLibrary: @unchecked Sendable {
     return kernel!
   }
 
-  /// Compiles the programs of these families that are not in the cache, on several host threads. A program that
+  /// Compiles those of these programs that are not in the cache, on several host threads. A program that
   /// does not compile is left to its first use, which says why. Without a cache nothing is done.
   /// - Parameter progress: called after each program with the number of those done and of all.
-  func prepare(_ families: [String], progress: @escaping @Sendable (Int, Int) -> Void) {
+  func prepare(_ wanted: [ProgramVariant], progress: @escaping @Sendable (Int, Int) -> Void) {
     guard let cache else { return }
-    let options = Self.options([:])
-    let missing = families.filter { family in
-      lock.withLock { programs[family + options] } == nil && !cache.contains(key(family, options))
+    let missing = wanted.filter { variant in
+      let options = Self.options(variant.defines)
+      return lock.withLock { programs[variant.family + options] } == nil
+        && !cache.contains(key(variant.family, options))
     }
     guard !missing.isEmpty else { return }
     let progressLock = NSLock()
     nonisolated(unsafe) var done = 0
     progress(0, missing.count)
     DispatchQueue.concurrentPerform(iterations: missing.count) { index in
-      _ = try? program(missing[index], options)
+      _ = try? program(missing[index].family, Self.options(missing[index].defines))
       progressLock.withLock {
         done += 1
         progress(done, missing.count)
@@ -174,6 +175,16 @@ final class ProgramLibrary: @unchecked Sendable {
       return api.clGetProgramInfo(program, key, MemoryLayout<UnsafePointer<UInt8>>.size, &address, nil)
     }
     return status == CL_SUCCESS ? bytes : nil
+  }
+}
+
+/// A program: a family of kernels, specialised by macros.
+package struct ProgramVariant: Sendable, Hashable {
+  package let family: String
+  package let defines: [String: Int]
+
+  package init(_ family: String, _ defines: [String: Int] = [:]) {
+    (self.family, self.defines) = (family, defines)
   }
 }
 

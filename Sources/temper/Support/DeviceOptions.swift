@@ -36,13 +36,20 @@ struct DeviceOptions: ParsableArguments {
     }
     let device = try choose()
     if let profile { try ProfileOutput.start(device, trace: profile.isEmpty ? nil : profile) }
-    if case .openCL(let openCL) = device {
-      let progress = CompilationProgress(openCL.info.name)
-      openCL.compileAhead { done, count in progress.report(done, of: count) }
-      progress.end()
-      try openCL.checkKernels { Console.note("warning: \($0)") }
-    }
+    if case .openCL(let openCL) = device { try prepare(openCL) }
     return device
+  }
+
+  private func prepare(_ device: OpenCL) throws {
+    let progress = PreparationProgress()
+    defer { progress.end() }
+    let name = device.info.name
+    device.compileAhead(device.programsAhead) {
+      progress.report("compiling \($1) OpenCL programs for \(name)", $0, of: $1)
+    }
+    try device.checkKernels(
+      progress: { progress.report("checking the kernels of \(name)", $0, of: $1) },
+      warn: { Console.note("warning: \($0)") })
   }
 
   private func choose() throws -> Device {
