@@ -20,11 +20,11 @@ extension OpenCL {
   /// Queues one work item per task, with `scratch` floats of local memory.
   func launchTasks(
     _ name: String, _ arguments: [KernelArgument], tasks: [Int], scratch: Int? = nil,
-    defines: [String: Int] = [:]
+    defines: [String: Int] = [:], flops: Int? = nil
   ) throws {
     try launch(
       name, arguments + (scratch.map { [.local($0 * 4)] } ?? []), global: tasks,
-      local: tasks.map { _ in 1 }, defines: defines.merging(cpuDefines) { $1 })
+      local: tasks.map { _ in 1 }, defines: defines.merging(cpuDefines) { $1 }, flops: flops)
   }
 
   /// The macro that lets a result (..., columns) of more than 16 MB be stored past the caches; its vectors are aligned.
@@ -53,7 +53,7 @@ extension OpenCL {
         + [
           .buffer(packed), .optional(bias), .int(relu ? 1 : 0), .buffer(c), .int(rows), .int(depthBlock),
         ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock + vectorWidth,
-      defines: k <= depthBlock ? pastCaches([m, n]) : [:])
+      defines: k <= depthBlock ? pastCaches([m, n]) : [:], flops: 2 * m * n * k)
   }
 
   /// b (depth, columns) in panels, zero-padded.

@@ -48,7 +48,7 @@ private struct WinogradCPUWeights {
       "winograd_weight_cpu",
       extents.map { .int($0) } + [
         .buffer(x.buffer), .buffer(dy.buffer), .optional(winners), .buffer(sums), .int(block),
-      ], tasks: [groups], scratch: groupFloats(block))
+      ], tasks: [groups], scratch: groupFloats(block), flops: g.operations)
   }
 
   /// For large filters, whose sums exist once: blocks of tiles are transformed, then tasks share points and panels.
