@@ -102,14 +102,14 @@ kernel void winograd_weight_finish_cpu(
     const int first = panel * PANEL + side, count = k - first;
     if (count <= 0) return;
     VEC u[POINTS], t[18], g[3];
-    UNROLL for (int p = 0; p < POINTS; p++) u[p] = ZERO;
+    ROLLED for (int p = 0; p < POINTS; p++) u[p] = ZERO;
     for (int group = 0; group < groups; group++) {
       global const float *source
         = sums + (((size_t)group * panels + panel) * POINTS * c + channel) * PANEL + side;
-      UNROLL for (int p = 0; p < POINTS; p++) u[p] += LOAD(source + (size_t)p * c * PANEL);
+      ROLLED for (int p = 0; p < POINTS; p++) u[p] += LOAD(source + (size_t)p * c * PANEL);
     }
-    UNROLL for (int j = 0; j < 6; j++) filter_taps(u[j], u[6 + j], u[12 + j], u[18 + j], u[24 + j], u[30 + j], t + j, 6);
-    UNROLL for (int i = 0; i < 3; i++) {
+    ROLLED for (int j = 0; j < 6; j++) filter_taps(u[j], u[6 + j], u[12 + j], u[18 + j], u[24 + j], u[30 + j], t + j, 6);
+    ROLLED for (int i = 0; i < 3; i++) {
       filter_taps(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], g, 1);
       UNROLL for (int j = 0; j < 3; j++) store_part(g[j], dw + ((size_t)(3 * i + j) * c + channel) * k + first, count);
     }
