@@ -29,7 +29,7 @@ kernel void convolution_pack_cpu(
 
 // Copies `rows` rows of an image (h, w, c), from row `top` and column `left` on, `width` columns each; zero where they
 // reach beyond it.
-INLINE void copy_rows(
+APART void copy_rows(
     global const float *image, int h, int w, int c, int top, int rows, int left, int width, local float *target) {
   const int first = clamp(-left, 0, width), last = max(first, min(width, w - left));
   for (int i = 0; i < rows; i++, target += width * c) {

@@ -25,6 +25,7 @@
 #define UNROLL _Pragma("unroll")
 // Runtimes compile kernels at their first use: code is repeated only where it pays.
 #define ROLLED _Pragma("nounroll")
+#define APART __attribute__((noinline))
 #define INLINE __attribute__((always_inline)) inline
 
 // Asks for `count` floats, for the first-level cache or the second, where the runtime is known to understand it (the host
@@ -88,23 +89,30 @@ INLINE VEC least(int relu) { return (VEC)(relu ? 0.0f : -INFINITY); }
 // Values below `floor` become `floor`; NaN stays.
 INLINE VEC at_least(VEC v, VEC floor) { return v < floor ? floor : v; }
 
-// Stores `count` (at most VECTOR) values of a vector.
-INLINE void store_part(VEC v, global float *target, int count) {
-  if (count >= VECTOR) {
-    STORE(v, target);
-    return;
-  }
+APART void store_some(VEC v, global float *target, int count) {
   float values[VECTOR];
   STORE(v, values);
   for (int j = 0; j < count; j++) target[j] = values[j];
 }
 
-// `count` (at most VECTOR) values, then zeros.
-INLINE VEC load_part(global const float *source, int count) {
-  if (count >= VECTOR) return LOAD(source);
+APART VEC load_some(global const float *source, int count) {
   float values[VECTOR];
   for (int j = 0; j < VECTOR; j++) values[j] = j < count ? source[j] : 0.0f;
   return LOAD(values);
+}
+
+// Stores `count` (at most VECTOR) values of a vector.
+INLINE void store_part(VEC v, global float *target, int count) {
+  if (count >= VECTOR) {
+    STORE(v, target);
+  } else {
+    store_some(v, target, count);
+  }
+}
+
+// `count` (at most VECTOR) values, then zeros.
+INLINE VEC load_part(global const float *source, int count) {
+  return count >= VECTOR ? LOAD(source) : load_some(source, count);
 }
 
 // Stores `count` (at most PANEL) values of a row of a tile.
