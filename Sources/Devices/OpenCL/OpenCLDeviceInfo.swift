@@ -90,7 +90,10 @@ public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
   /// Whether the driver keeps compiled programs on disk itself, and better than through its binaries. PoCL does:
   /// asked for a binary it compiles every kernel of the program once more, for work groups of any size, which takes
   /// four times as long as all the rest of a first use.
-  var driverKeepsBinaries: Bool { platform == "Portable Computing Language" }
+  var driverKeepsBinaries: Bool { isPoCL }
+  /// Whether programs can be compiled at the same time. PoCL holds a lock, and compiles kernels when they are launched.
+  package var compilesInParallel: Bool { !isPoCL }
+  private var isPoCL: Bool { platform == "Portable Computing Language" }
 
   /// Every OpenCL device of this machine, in the order of the platforms; or why there is none.
   public static let all: [OpenCLDeviceInfo] = {
