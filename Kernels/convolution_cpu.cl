@@ -29,7 +29,7 @@ kernel void convolution_pack_cpu(
 
 // Copies `rows` rows of an image (h, w, c), from row `top` and column `left` on, `width` columns each; zero where they
 // reach beyond it.
-INLINE void copy_rows(
+APART void copy_rows(
     global const float *image, int h, int w, int c, int top, int rows, int left, int width, local float *target) {
   const int first = clamp(-left, 0, width), last = max(first, min(width, w - left));
   for (int i = 0; i < rows; i++, target += width * c) {
@@ -94,20 +94,7 @@ kernel void convolution_cpu(
   }
 }
 
-// A tile of one row of dy (at least HEIGHT pixels; the last tile may overlap the one before) times all taps, into
-// `products` [pixel][panels * PANEL].
-#define SCATTER_TILE(height, i) \
-  { \
-    const int start_ = min(i, ow - height); \
-    TILE_SUMS(height, ZERO, ZERO) \
-    TILE_PRODUCT(height, line + (size_t)start_ * k, k, 1, b, PANEL, k) \
-    UNROLL for (int e = 0; e < height; e++) { \
-      STORE(s0[e], products + (start_ + e) * columns + j); \
-      STORE(s1[e], products + (start_ + e) * columns + j + VECTOR); \
-    } \
-  }
-
-// Weights in panels [panel][k][PANEL] of columns (r, s, c). scratch: (h + 2 padding) * (w + 2 padding) * c floats for dx
+// Weights in panels [panel][k][PANEL] of columns (r, s, c); products [pixel][columns]; ow is at least HEIGHT. scratch: (h + 2 padding) * (w + 2 padding) * c floats for dx
 // with its padding, and ow * columns.
 ONE_ITEM
 kernel void convolution_scatter_cpu(
@@ -122,7 +109,15 @@ kernel void convolution_scatter_cpu(
     global const float *line = dy + ((size_t)image * oh + row) * ow * k;
     for (int j = 0; j < columns; j += PANEL) {
       global const float *b = panels + (size_t)j * k;
-      FOR_TILES(ow, SCATTER_TILE)
+      for (int i = 0; i < ow; i += HEIGHT) {
+        const int start = min(i, ow - HEIGHT);  // the last tile may overlap the one before
+        TILE_SUMS(HEIGHT, ZERO, ZERO)
+        TILE_PRODUCT(HEIGHT, line + (size_t)start * k, k, 1, b, PANEL, k)
+        UNROLL for (int e = 0; e < HEIGHT; e++) {
+          STORE(s0[e], products + (start + e) * columns + j);
+          STORE(s1[e], products + (start + e) * columns + j + VECTOR);
+        }
+      }
     }
     for (int column = 0; column < ow; column++)
       for (int tap = 0; tap < r; tap++) {

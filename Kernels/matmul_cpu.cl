@@ -20,16 +20,23 @@ kernel void matmul_pack_cpu(
   for (int j = 0; j < PANEL; j++) target[j] = j0 + j < n ? source[(size_t)j * b_column] : 0.0f;
 }
 
-// Packs `height` (at most HEIGHT) rows of A, from (i, d0) on, as [depth][HEIGHT], with zeros for missing rows.
+// Packs `height` (at most HEIGHT) rows of A as [depth][HEIGHT], with zeros for missing rows. Of a transposed A that has
+// `available` rows from here on whole vectors are copied, of which the next depth overwrites what is too much.
 INLINE void pack_rows(
-    global const float *a, const int row, const int column, int height, int depth, local float *packed) {
+    global const float *a, const int row, const int column, int height, int available, int depth, local float *packed) {
+  if (row == 1 && available >= (HEIGHT + VECTOR - 1) / VECTOR * VECTOR) {
+    for (int d = 0; d < depth; d++)
+      UNROLL for (int r = 0; r < HEIGHT; r += VECTOR)
+        STORE(LOAD(a + (size_t)d * column + r), packed + d * HEIGHT + r);
+    return;
+  }
   for (int d = 0; d < depth; d++)
     for (int r = 0; r < HEIGHT; r++)
       packed[d * HEIGHT + r] = r < height ? a[(size_t)r * row + (size_t)d * column] : 0.0f;
 }
 
-// Whole tiles of a row-major A are read where they are, others from scratch: rows x depth_block floats, rows a multiple
-// of HEIGHT.
+// Whole tiles of a row-major A are read where they are, others from scratch: rows x depth_block + VECTOR floats, rows a
+// multiple of HEIGHT.
 ONE_ITEM
 kernel void matmul_cpu(
     const int m, const int n, const int k, global const float *restrict a, const int a_row, const int a_column,
@@ -41,7 +48,8 @@ kernel void matmul_cpu(
     global const float *block = a + (size_t)first * a_row + (size_t)d0 * a_column;
     const int in_place = a_column == 1 ? count / HEIGHT * HEIGHT : 0;
     for (int i = in_place; i < count; i += HEIGHT)
-      pack_rows(block + (size_t)i * a_row, a_row, a_column, min(HEIGHT, count - i), depth, scratch + i * depth);
+      pack_rows(
+          block + (size_t)i * a_row, a_row, a_column, min(HEIGHT, count - i), m - first - i, depth, scratch + i * depth);
     for (int j = 0; j < n; j += PANEL) {
       global const float *b = panels + (size_t)j * k + (size_t)d0 * PANEL;
       const VEC floor = least(relu && d0 + depth == k);

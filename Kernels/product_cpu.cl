@@ -14,7 +14,7 @@
 #define STORE(v, p) JOIN(vstore, VECTOR)(v, 0, p)
 #define ZERO ((VEC)(0.0f))
 #define PANEL (2 * VECTOR)
-// Rows of a tile: the highest that fits the registers, and two thirds and a third of it for what is left over.
+// Rows of a tile: the highest that fits the registers, and a third of it for what is left over.
 #if VECTOR == 16
 #define HEIGHT 12
 #else
@@ -23,6 +23,9 @@
 #define LOW (HEIGHT / 3)
 #define ONE_ITEM __attribute__((reqd_work_group_size(1, 1, 1)))
 #define UNROLL _Pragma("unroll")
+// Runtimes compile kernels at their first use: code is repeated only where it pays.
+#define ROLLED _Pragma("nounroll")
+#define APART __attribute__((noinline))
 #define INLINE __attribute__((always_inline)) inline
 
 // Asks for `count` floats, for the first-level cache or the second, where the runtime is known to understand it (the host
@@ -75,10 +78,10 @@ INLINE void fetch_near(global const float *p) { PREFETCH(p, 2); }
 // Covers `count` rows with tiles: TILE(height, i) handles `height` rows from row i on, of which at most LOW - 1 do not
 // exist.
 #define FOR_TILES(count, TILE) \
-  for (int i_ = 0, left_; (left_ = (count) - i_) > 0;) { \
-    const int height_ = left_ >= HEIGHT && left_ != 4 * LOW ? HEIGHT : left_ > LOW ? 2 * LOW : LOW; \
-    if (height_ == HEIGHT) { TILE(HEIGHT, i_) } else if (height_ == LOW) { TILE(LOW, i_) } else { TILE((2 * LOW), i_) } \
-    i_ += height_; \
+  { \
+    int i_ = 0; \
+    for (; (count) - i_ >= HEIGHT; i_ += HEIGHT) { TILE(HEIGHT, i_) } \
+    for (; i_ < (count); i_ += LOW) { TILE(LOW, i_) } \
   }
 
 // The least value of a result: 0 if it goes through a ReLU.
@@ -86,23 +89,30 @@ INLINE VEC least(int relu) { return (VEC)(relu ? 0.0f : -INFINITY); }
 // Values below `floor` become `floor`; NaN stays.
 INLINE VEC at_least(VEC v, VEC floor) { return v < floor ? floor : v; }
 
-// Stores `count` (at most VECTOR) values of a vector.
-INLINE void store_part(VEC v, global float *target, int count) {
-  if (count >= VECTOR) {
-    STORE(v, target);
-    return;
-  }
+APART void store_some(VEC v, global float *target, int count) {
   float values[VECTOR];
   STORE(v, values);
   for (int j = 0; j < count; j++) target[j] = values[j];
 }
 
-// `count` (at most VECTOR) values, then zeros.
-INLINE VEC load_part(global const float *source, int count) {
-  if (count >= VECTOR) return LOAD(source);
+APART VEC load_some(global const float *source, int count) {
   float values[VECTOR];
   for (int j = 0; j < VECTOR; j++) values[j] = j < count ? source[j] : 0.0f;
   return LOAD(values);
+}
+
+// Stores `count` (at most VECTOR) values of a vector.
+INLINE void store_part(VEC v, global float *target, int count) {
+  if (count >= VECTOR) {
+    STORE(v, target);
+  } else {
+    store_some(v, target, count);
+  }
+}
+
+// `count` (at most VECTOR) values, then zeros.
+INLINE VEC load_part(global const float *source, int count) {
+  return count >= VECTOR ? LOAD(source) : load_some(source, count);
 }
 
 // Stores `count` (at most PANEL) values of a row of a tile.

@@ -34,6 +34,9 @@ static const char winograd_weight_cpu[] = {
 static const char pooling[] = {
 #embed "pooling.cl" suffix(,)
   0 };
+static const char pooling_cpu[] = {
+#embed "pooling_cpu.cl" suffix(,)
+  0 };
 static const char normalization[] = {
 #embed "normalization.cl" suffix(,)
   0 };
@@ -74,6 +77,7 @@ static const struct { const char *name, *text; } sources[] = {
   {"winograd_tiles_cpu.cl", winograd_tiles_cpu},
   {"winograd_weight_cpu.cl", winograd_weight_cpu},
   {"pooling.cl", pooling},
+  {"pooling_cpu.cl", pooling_cpu},
   {"normalization.cl", normalization},
   {"normalization_cpu.cl", normalization_cpu},
   {"softmax.cl", softmax},

@@ -18,7 +18,7 @@ kernel void winograd_filter_cpu(
   for (int side = 0; side < PANEL; side += VECTOR) {
     const int first = panel * PANEL + side, count = min(VECTOR, outputs - first);
     VEC g[9], t[18], u[POINTS];
-    UNROLL for (int tap = 0; tap < 9; tap++) {
+    ROLLED for (int tap = 0; tap < 9; tap++) {
       global const float *source = weights
         + (transposed ? ((size_t)(rotated ? 8 - tap : tap) * c + first) * k + channel : ((size_t)tap * c + channel) * k + first);
       const int step = transposed ? k : 1;
@@ -26,10 +26,10 @@ kernel void winograd_filter_cpu(
       for (int j = 0; j < VECTOR; j++) values[j] = j < count ? source[(size_t)j * step] : 0.0f;
       g[tap] = LOAD(values);
     }
-    UNROLL for (int i = 0; i < 3; i++) filter_points(g[3 * i], g[3 * i + 1], g[3 * i + 2], t + i, 3);
-    UNROLL for (int j = 0; j < 6; j++) filter_points(t[3 * j], t[3 * j + 1], t[3 * j + 2], u + j, 6);
+    ROLLED for (int i = 0; i < 3; i++) filter_points(g[3 * i], g[3 * i + 1], g[3 * i + 2], t + i, 3);
+    ROLLED for (int j = 0; j < 6; j++) filter_points(t[3 * j], t[3 * j + 1], t[3 * j + 2], u + j, 6);
     global float *target = filters + (((size_t)panel * POINTS) * channels + channel) * PANEL + side;
-    UNROLL for (int p = 0; p < POINTS; p++) STORE(u[p], target + (size_t)p * channels * PANEL);
+    ROLLED for (int p = 0; p < POINTS; p++) STORE(u[p], target + (size_t)p * channels * PANEL);
   }
 }
 
@@ -37,7 +37,7 @@ kernel void winograd_filter_cpu(
 INLINE void pool_tile(
     const VEC *o, int image, int row0, int column0, int oh, int ow, int k, int first, global float *y,
     global uchar *winners) {
-  UNROLL for (int p = 0; p < 4; p++) {
+  ROLLED for (int p = 0; p < 4; p++) {
     const int row = row0 / 2 + p / 2, column = column0 / 2 + p % 2, corner = p / 2 * 8 + p % 2 * 2;
     if (row >= oh / 2 || column >= ow / 2) continue;
     VEC best = at_least(o[corner], ZERO);
@@ -64,7 +64,7 @@ INLINE void finish_tile(
     const int first = panel * PANEL + side, count = k - first;
     if (count <= 0) return;
     VEC t[24], o[16];
-    UNROLL for (int j = 0; j < 6; j++) {
+    ROLLED for (int j = 0; j < 6; j++) {
       local const float *s = m + (size_t)j * point_stride + side;
       const size_t step = 6 * (size_t)point_stride;
       output_pixels(LOAD(s), LOAD(s + step), LOAD(s + 2 * step), LOAD(s + 3 * step), LOAD(s + 4 * step), LOAD(s + 5 * step),
@@ -73,21 +73,21 @@ INLINE void finish_tile(
     const VEC b = bias ? load_part(bias + first, count) : ZERO, floor = least(relu);
     global float *target = y + (((size_t)image * oh + row0) * ow + column0) * k + first;
     if (!winners && row0 + 4 <= oh && column0 + 4 <= ow && count >= VECTOR) {
-      UNROLL for (int p = 0; p < 16; p++) fetch(target + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
-      UNROLL for (int i = 0; i < 4; i++) {
+      ROLLED for (int p = 0; p < 16; p++) fetch(target + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
+      ROLLED for (int i = 0; i < 4; i++) {
         output_pixels(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
         UNROLL for (int j = 0; j < 4; j++) STORE_RESULT(at_least(o[j] + b, floor), target + ((size_t)i * ow + j) * k);
       }
       continue;
     }
-    UNROLL for (int i = 0; i < 4; i++)
+    ROLLED for (int i = 0; i < 4; i++)
       output_pixels(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o + 4 * i, 1);
-    UNROLL for (int p = 0; p < 16; p++) o[p] += b;
+    ROLLED for (int p = 0; p < 16; p++) o[p] += b;
     if (winners) {
       pool_tile(o, image, row0, column0, oh, ow, k, first, y, winners);
       continue;
     }
-    UNROLL for (int p = 0; p < 16; p++)
+    ROLLED for (int p = 0; p < 16; p++)
       if (row0 + p / 4 < oh && column0 + p % 4 < ow)
         store_part(at_least(o[p], floor), target + ((size_t)(p / 4) * ow + p % 4) * k, count);
   }
@@ -171,7 +171,7 @@ INLINE void add_tile(
     const int first = panel * PANEL + side, count = c - first;
     if (count <= 0) return;
     VEC t[POINTS], o[6];
-    UNROLL for (int j = 0; j < 6; j++) {
+    ROLLED for (int j = 0; j < 6; j++) {
       local const float *s = m + (size_t)j * point_stride + side;
       const size_t step = 6 * (size_t)point_stride;
       input_gradient(LOAD(s), LOAD(s + step), LOAD(s + 2 * step), LOAD(s + 3 * step), LOAD(s + 4 * step), LOAD(s + 5 * step),
@@ -179,7 +179,7 @@ INLINE void add_tile(
     }
     if (top >= 0 && left >= 0 && top + 6 <= h && left + 6 <= w && count >= VECTOR) {
       global float *corner = dx + (((size_t)image * h + top) * w + left) * c + first;
-      UNROLL for (int i = 0; i < 6; i++) {
+      ROLLED for (int i = 0; i < 6; i++) {
         input_gradient(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
         UNROLL for (int j = 0; j < 6; j++) {
           global float *pixel = corner + ((size_t)i * w + j) * c;
@@ -188,7 +188,7 @@ INLINE void add_tile(
       }
       continue;
     }
-    UNROLL for (int i = 0; i < 6; i++) {
+    ROLLED for (int i = 0; i < 6; i++) {
       if (top + i < 0 || top + i >= h) continue;
       input_gradient(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
       global float *row = dx + (((size_t)image * h + top + i) * w + left) * c + first;

@@ -96,19 +96,19 @@ INLINE void filter_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, 
     const size_t point_step = (point_stride); \
     const bool is_inside = top >= 0 && left >= 0 && top + 6 <= (h) && left + 6 <= (w); \
     if (is_inside) \
-      UNROLL for (int i = 0; i < 6; i++) fetch(source + ((size_t)i * (w) + 6) * (c), 4 * (c)); \
+      ROLLED for (int i = 0; i < 6; i++) fetch(source + ((size_t)i * (w) + 6) * (c), 4 * (c)); \
     FOR_VECTORS(c, TRANSFORM_VECTOR) \
   }
 #define TRANSFORM_VECTOR(at) \
   { \
     VEC t[POINTS], o[6]; \
     if (is_inside) { \
-      UNROLL for (int i = 0; i < 6; i++) { \
+      ROLLED for (int i = 0; i < 6; i++) { \
         global const float *s = source + (size_t)i * w * c + at; \
         input_points(LOAD(s), LOAD(s + c), LOAD(s + 2 * c), LOAD(s + 3 * c), LOAD(s + 4 * c), LOAD(s + 5 * c), t + i, 6); \
       } \
     } else { \
-      UNROLL for (int i = 0; i < 6; i++) { \
+      ROLLED for (int i = 0; i < 6; i++) { \
         VEC d[6]; \
         UNROLL for (int j = 0; j < 6; j++) \
           d[j] = top + i >= 0 && top + i < h && left + j >= 0 && left + j < w \
@@ -116,7 +116,7 @@ INLINE void filter_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, 
         input_points(d[0], d[1], d[2], d[3], d[4], d[5], t + i, 6); \
       } \
     } \
-    UNROLL for (int j = 0; j < 6; j++) { \
+    ROLLED for (int j = 0; j < 6; j++) { \
       input_points(t[6 * j], t[6 * j + 1], t[6 * j + 2], t[6 * j + 3], t[6 * j + 4], t[6 * j + 5], o, 1); \
       UNROLL for (int i = 0; i < 6; i++) STORE(o[i], v + (6 * i + j) * point_step + at); \
     } \
@@ -129,19 +129,19 @@ INLINE void load_gradient(
     int count, VEC *y) {
   if (!winners && row0 + 4 <= oh && column0 + 4 <= ow && count >= VECTOR) {
     global const float *corner = dy + (((size_t)image * oh + row0) * ow + column0) * k + first;
-    UNROLL for (int p = 0; p < 16; p++) fetch(corner + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
-    UNROLL for (int p = 0; p < 16; p++) y[p] = LOAD(corner + ((size_t)(p / 4) * ow + p % 4) * k);
+    ROLLED for (int p = 0; p < 16; p++) fetch(corner + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
+    ROLLED for (int p = 0; p < 16; p++) y[p] = LOAD(corner + ((size_t)(p / 4) * ow + p % 4) * k);
     return;
   }
   if (!winners) {
-    UNROLL for (int p = 0; p < 16; p++) {
+    ROLLED for (int p = 0; p < 16; p++) {
       const int row = row0 + p / 4, column = column0 + p % 4;
       y[p] = row < oh && column < ow ? load_part(dy + (((size_t)image * oh + row) * ow + column) * k + first, count)
                                      : ZERO;
     }
     return;
   }
-  UNROLL for (int p = 0; p < 4; p++) {
+  ROLLED for (int p = 0; p < 4; p++) {
     const int row = row0 / 2 + p / 2, column = column0 / 2 + p % 2, corner = p / 2 * 8 + p % 2 * 2;
     const int is_inside = row < oh / 2 && column < ow / 2;
     const size_t at = (((size_t)image * (oh / 2) + row) * (ow / 2) + column) * k + first;
@@ -159,8 +159,8 @@ INLINE void load_gradient(
       const int first = (panel) * PANEL + side; \
       VEC y[16], t[24], o[6]; \
       load_gradient(dy, winners, image, row0, column0, oh, ow, k, first, (k) - first, y); \
-      UNROLL for (int i = 0; i < 4; i++) gradient_points(y[4 * i], y[4 * i + 1], y[4 * i + 2], y[4 * i + 3], t + i, 4); \
-      UNROLL for (int j = 0; j < 6; j++) { \
+      ROLLED for (int i = 0; i < 4; i++) gradient_points(y[4 * i], y[4 * i + 1], y[4 * i + 2], y[4 * i + 3], t + i, 4); \
+      ROLLED for (int j = 0; j < 6; j++) { \
         gradient_points(t[4 * j], t[4 * j + 1], t[4 * j + 2], t[4 * j + 3], o, 1); \
         UNROLL for (int i = 0; i < 6; i++) STORE(o[i], (d) + (size_t)(6 * i + j) * (point_stride) + side); \
       } \

@@ -67,11 +67,12 @@ kernel void winograd_transform_gradient_cpu(
   }
 }
 
-// Sums of one point for `part` panels. V is gathered for a tile of sums, so that it stays in the first-level cache.
+// Sums of one point for `part` panels. V is gathered for a tile of sums, so that it stays in the first-level cache; a
+// whole vector is copied, of which the next depth overwrites what is too much.
 #define GATHERED_TILE(height, i) \
   { \
     for (int t = 0; t < tiles; t++) \
-      UNROLL for (int r = 0; r < height; r++) scratch[t * height + r] = i + r < c ? v[(size_t)t * c + i + r] : 0.0f; \
+      UNROLL for (int r = 0; r < height; r += VECTOR) STORE(LOAD(v + (size_t)t * c + i + r), scratch + t * height + r); \
     for (int panel = first; panel < last; panel++) { \
       global const float *d = gradients + ((size_t)panel * POINTS + point) * d_stride; \
       global float *target = sums + ((size_t)panel * POINTS + point) * c * PANEL; \
@@ -81,7 +82,7 @@ kernel void winograd_transform_gradient_cpu(
     } \
   }
 
-// scratch: HEIGHT * tiles floats.
+// scratch: HEIGHT * tiles + VECTOR floats.
 ONE_ITEM
 kernel void winograd_weight_multiply_cpu(
     const int tiles, const int c, const int k, global const float *restrict values,
@@ -101,14 +102,14 @@ kernel void winograd_weight_finish_cpu(
     const int first = panel * PANEL + side, count = k - first;
     if (count <= 0) return;
     VEC u[POINTS], t[18], g[3];
-    UNROLL for (int p = 0; p < POINTS; p++) u[p] = ZERO;
+    ROLLED for (int p = 0; p < POINTS; p++) u[p] = ZERO;
     for (int group = 0; group < groups; group++) {
       global const float *source
         = sums + (((size_t)group * panels + panel) * POINTS * c + channel) * PANEL + side;
-      UNROLL for (int p = 0; p < POINTS; p++) u[p] += LOAD(source + (size_t)p * c * PANEL);
+      ROLLED for (int p = 0; p < POINTS; p++) u[p] += LOAD(source + (size_t)p * c * PANEL);
     }
-    UNROLL for (int j = 0; j < 6; j++) filter_taps(u[j], u[6 + j], u[12 + j], u[18 + j], u[24 + j], u[30 + j], t + j, 6);
-    UNROLL for (int i = 0; i < 3; i++) {
+    ROLLED for (int j = 0; j < 6; j++) filter_taps(u[j], u[6 + j], u[12 + j], u[18 + j], u[24 + j], u[30 + j], t + j, 6);
+    ROLLED for (int i = 0; i < 3; i++) {
       filter_taps(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], g, 1);
       UNROLL for (int j = 0; j < 3; j++) store_part(g[j], dw + ((size_t)(3 * i + j) * c + channel) * k + first, count);
     }

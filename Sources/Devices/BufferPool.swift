@@ -53,6 +53,14 @@ package final class BufferPool<Block>: @unchecked Sendable {
     }
   }
 
+  /// Undoes a ``take(_:)`` for which the caller could make no block.
+  package func withdraw(_ size: Int) {
+    lock.withLock {
+      statistics.used -= size
+      statistics.held -= size
+    }
+  }
+
   /// Gives back a block of the size with which it was taken.
   package func give(_ block: Block, _ size: Int) {
     lock.withLock {

@@ -35,7 +35,8 @@ public enum Device: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Copies host memory to the start of a buffer.
+  /// Copies host memory to the start of a buffer. The bytes may change once this returns; it does not wait for work
+  /// queued before.
   public func write(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
     precondition(bytes.count <= buffer.byteCount, "more bytes than the buffer holds")
     guard let address = bytes.baseAddress, bytes.count > 0 else { return }
@@ -55,13 +56,25 @@ public enum Device: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Copies `byteCount` bytes between buffers of this device.
-  package func copy(_ source: Buffer, to target: Buffer, byteCount: Int) throws {
-    precondition(byteCount <= source.byteCount && byteCount <= target.byteCount, "copy beyond a buffer")
+  /// Copies the first `byteCount` bytes of a buffer of this device into another one.
+  package func copy(_ source: Buffer, to target: Buffer, byteCount: Int, targetOffset: Int = 0) throws {
+    precondition(
+      byteCount <= source.byteCount && targetOffset >= 0 && targetOffset + byteCount <= target.byteCount,
+      "copy beyond a buffer")
     guard byteCount > 0 else { return }
     switch self {
-    case .cpu: target.address.copyMemory(from: source.address, byteCount: byteCount)
-    case .openCL(let device): try device.copy(source, to: target, byteCount: byteCount)
+    case .cpu: (target.address + targetOffset).copyMemory(from: source.address, byteCount: byteCount)
+    case .openCL(let device):
+      try device.copy(source, to: target, byteCount: byteCount, targetOffset: targetOffset)
+    }
+  }
+
+  /// Takes the times of kernels and copies, or of the CPU's operations, from here on.
+  /// - Throws: `.deviceUnavailable` if the driver refuses.
+  public func startProfiling(_ profile: Profile) throws {
+    switch self {
+    case .cpu(let cpu): cpu.profile = profile
+    case .openCL(let device): try device.startProfiling(profile)
     }
   }
 

@@ -44,9 +44,16 @@ extension Operation {
   /// Runs the operation into tensors that exist already, as in-place updates do.
   package func run(on device: Device, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     switch device {
-    case .cpu(let cpu): try run(on: cpu, inputs, outputs)
+    case .cpu(let cpu):
+      guard let profile = cpu.profile else { return try run(on: cpu, inputs, outputs) }
+      try profile.span(Self.name) { try run(on: cpu, inputs, outputs) }
     case .openCL(let openCL): try run(on: openCL, inputs, outputs)
     }
+  }
+
+  /// The type's name with the type it is nested in, such as `Convolution.WeightGradient`.
+  private static var name: String {
+    String(reflecting: Self.self).split(separator: ".").dropFirst().joined(separator: ".")
   }
 
   /// Throws unless `condition` holds; the message names the operation and the inputs' shapes.

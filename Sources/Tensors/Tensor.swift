@@ -98,6 +98,17 @@ public struct Tensor {
     return values
   }
 
+  /// The elements of scalars that are on one device, in one transfer; see ``floats()``.
+  package static func values(ofScalars scalars: [Tensor]) throws -> [Float] {
+    guard let device = scalars.first?.device else { return [] }
+    let all = try Tensor(uninitialized: [scalars.count], on: device)
+    for (index, scalar) in scalars.enumerated() {
+      precondition(scalar.shape.count == 1 && scalar.elementType == .float32, "\(scalar.shape) is no scalar")
+      try device.copy(scalar.buffer, to: all.buffer, byteCount: 4, targetOffset: 4 * index)
+    }
+    return try all.floats()
+  }
+
   /// The same elements under another shape; costs nothing and passes gradients through.
   public func reshaped(_ shape: Shape) throws -> Tensor {
     guard shape.count == self.shape.count else {

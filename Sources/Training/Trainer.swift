@@ -59,7 +59,15 @@ public final class Trainer {
     }
     progress.configuration = yaml
     try AtomicFile.write(yaml, to: folder.configuration)
-    while progress.epoch < configuration.epochs { try runEpoch() }
+    do {
+      // What is in use now does not depend on the batch.
+      let fixed = network.store.device.memoryUse.used
+      try network.store.device.withBatch(of: configuration.batchSize, fixed: fixed) {
+        while progress.epoch < configuration.epochs { try runEpoch() }
+      }
+    } catch let error as TemperError where error.kind == .deviceUnavailable {
+      throw stopped(by: error)
+    }
     try? FileManager.default.removeItem(atPath: folder.checkpoint)
   }
 
@@ -99,8 +107,8 @@ public final class Trainer {
   }
 
   private func readLosses(_ clock: EpochClock) throws {
-    for (loss, images) in pending {
-      let value = Double(try loss.scalar())
+    let losses = try Tensor.values(ofScalars: pending.map(\.loss))
+    for (value, images) in zip(losses.map(Double.init), pending.map(\.images)) {
       guard value.isFinite else {
         throw TemperError(
           .nonFiniteLoss, file: folder.path, field: "loss",
@@ -175,6 +183,18 @@ public final class Trainer {
       .interrupted, file: folder.path,
       "the state after epoch \(progress.epoch + 1), batch \(progress.batch) is saved",
       remedy: "Run the same command to go on.")
+  }
+
+  /// The device's failure with what is left of the run. The checkpoint of the last epoch is untouched.
+  private func stopped(by error: TemperError) -> TemperError {
+    let isKept = folder.exists(folder.checkpoint)
+    let kept =
+      isKept
+      ? "\(folder.checkpoint) is kept: the same command goes on from there."
+      : "No epoch had ended, so that the same command starts anew."
+    let remedies = [error.remedy, kept].compactMap { $0 }.joined(separator: " ")
+    return TemperError(
+      error.kind, file: error.file ?? folder.path, field: error.field, error.message, remedy: remedies)
   }
 
   private func otherSettings() -> TemperError {

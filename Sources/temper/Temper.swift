@@ -42,7 +42,9 @@ struct Temper: ParsableCommand {
     do {
       var command = try parseAsRoot()
       try command.run()
+      try ProfileOutput.finish()
     } catch let error as TemperError {
+      try? ProfileOutput.finish()
       Console.error("error: \(error)")
       Foundation.exit(error.exitCode)
     } catch {

@@ -47,13 +47,16 @@ struct SmallRun {
       on: device)
   }
 
-  func train(_ folder: String, on device: Device = .cpu(.shared), stopAfter batches: Int? = nil) throws {
+  func train(
+    _ folder: String, on device: Device = .cpu(.shared), stopAfter batches: Int? = nil, imageCount: Int? = nil
+  ) throws {
     let objective: any Objective =
       configuration.method == .pgd
       ? AdversarialObjective(attack: try configuration.attack()) : StandardObjective()
     let stopping = StoppingObjective(objective, after: batches)
+    let images = try imageCount.map { try Self.images($0, seed: 1) } ?? split.train
     try Trainer(
-      network(on: device), objective: stopping, training: DeviceDataset(split.train, on: device),
+      network(on: device), objective: stopping, training: DeviceDataset(images, on: device),
       validation: DeviceDataset(split.validation, on: device), configuration: configuration,
       folder: RunFolder(folder)
     ).run()
@@ -128,6 +131,28 @@ private final class StoppingObjective: Objective {
       #expect(lines.count == 7)
       let accuracy = Double(lines[6].split(separator: ",", omittingEmptySubsequences: false)[3])!
       #expect(accuracy > 0.9, "validation accuracy \(accuracy); chance is 0.25")
+    }
+  }
+
+  /// Within an epoch the host waits for the device every 50 steps, to read their losses: not in every step.
+  @Test(.enabled(if: !OpenCLDeviceInfo.all.isEmpty, "SKIPPED: waits: no OpenCL device"))
+  func losesNoTimeWaitingForTheDevice() throws {
+    try withTemporaryFolder { folder in
+      let device = try OpenCL(OpenCLDeviceInfo.all[0])
+      func waits(steps: Int) throws -> Int {
+        var run = try SmallRun(method: .pgd)
+        run.configuration.epochs = 1
+        run.configuration.batchSize = 2
+        run.configuration.limit = nil
+        let before = device.waits
+        try run.train("\(folder)/\(steps)", on: .openCL(device), imageCount: 2 * steps)
+        return device.waits - before
+      }
+      _ = try waits(steps: 3)
+      let few = try waits(steps: 40)
+      #expect(try waits(steps: 49) == few)
+      #expect(try waits(steps: 149) == few + 2)
+      #expect(try waits(steps: 249) == few + 4)
     }
   }
 

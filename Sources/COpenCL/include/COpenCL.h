@@ -16,7 +16,10 @@
   F(clCreateSubBuffer) F(clReleaseMemObject) F(clCreateProgramWithSource) F(clCreateProgramWithBinary) \
   F(clBuildProgram) F(clGetProgramInfo) F(clGetProgramBuildInfo) F(clReleaseProgram) F(clCreateKernel) \
   F(clSetKernelArg) F(clReleaseKernel) F(clEnqueueNDRangeKernel) F(clEnqueueReadBuffer) \
-  F(clEnqueueWriteBuffer) F(clEnqueueCopyBuffer) F(clEnqueueFillBuffer) F(clFlush) F(clFinish)
+  F(clEnqueueWriteBuffer) F(clEnqueueCopyBuffer) F(clEnqueueFillBuffer) F(clEnqueueMapBuffer) \
+  F(clEnqueueUnmapMemObject) F(clEnqueueBarrierWithWaitList) F(clEnqueueMarkerWithWaitList) \
+  F(clGetEventInfo) F(clGetEventProfilingInfo) F(clWaitForEvents) F(clRetainEvent) F(clReleaseEvent) \
+  F(clCreateUserEvent) F(clSetUserEventStatus) F(clFlush) F(clFinish)
 
 /// One pointer per entry point; all are set once `temper_opencl_load` has returned NULL.
 typedef struct {

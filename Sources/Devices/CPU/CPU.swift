@@ -15,6 +15,8 @@ public final class CPU: @unchecked Sendable {
   public let precision: Precision
   package let kernels: MicroKernels
   package let memory = BufferPool<HostBlock>()
+  /// Set while times are taken.
+  package internal(set) var profile: Profile?
   private let pool: OpaquePointer
 
   /// Makes a CPU device.

@@ -15,6 +15,9 @@ package enum KernelSources {
     return texts.mapValues { common + "\n#line 1\n" + withIncludes($0, from: texts) }
   }()
 
+  /// Every program text, in the order of the families' names.
+  package static let all: [String] = families.sorted { $0.key < $1.key }.map(\.value)
+
   private static func withIncludes(_ text: String, from texts: [String: String]) -> String {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     return lines.enumerated().map { number, line in
@@ -24,6 +27,14 @@ package enum KernelSources {
       else { return String(line) }
       return "#line 1\n\(included)\n#line \(number + 2)"
     }.joined(separator: "\n")
+  }
+
+  /// The families that a device with kernels of this shape may launch: those whose names end in neither shape, and
+  /// those whose names end in its own. In alphabetical order.
+  package static func families(for shape: OpenCL.KernelShape) -> [String] {
+    let kernelHolders = Set(familyOfKernel.values)
+    let foreign = OpenCL.KernelShape.allCases.filter { $0 != shape }.map { "_" + $0.rawValue }
+    return kernelHolders.filter { family in !foreign.contains { family.hasSuffix($0) } }.sorted()
   }
 
   /// The family that holds each kernel; kernels are declared as `kernel void NAME(` at the start of a line.

@@ -12,30 +12,57 @@ public final class OpenCL: @unchecked Sendable {
   /// The device's facts.
   public let info: OpenCLDeviceInfo
   /// The shape in use.
-  public let kernelShape: KernelShape
+  public internal(set) var kernelShape: KernelShape
   /// Floats of a vector in kernels shaped for CPU runtimes: 4, 8 or 16.
   package let vectorWidth: Int
+  /// Kernel shapes and other variants that computed wrong results here; see ``disable(_:)``.
+  package internal(set) var disabledVariants: Set<String> = []
   let api: TemperOpenCL
   let context: cl_context
-  let queue: cl_command_queue
-  private let memory = BufferPool<cl_mem>()
-  var memoryUse: MemoryUse { memory.use }
-  private var programs: ProgramLibrary
+  /// In order; replaced by one that takes times when profiling begins.
+  var queue: cl_command_queue
+  let memory = BufferPool<cl_mem>()
+  let programs: ProgramLibrary
+  let faults: FaultInjection?
+  /// Page-locked memory for writes; nil where it cannot be had.
+  var uploads: Uploads?
+  var profiler: QueueProfiler?
+  /// The last allocation that failed.
+  package internal(set) var allocationFailure: AllocationFailure?
   /// Guards the queue's use from several threads: setting arguments and launching are two calls.
-  private let lock = NSRecursiveLock()
+  let lock = NSRecursiveLock()
+  private let waitCount = Atomic<Int>(0)
 
   /// Opens a device.
   /// - Parameter kernelShape: by default GPU kernels unless the device is a CPU; `TEMPER_OPENCL_SHAPE`
   ///   (`gpu` or `cpu`) forces one.
   /// - Parameter vectorWidth: by default the device's native one.
   /// - Throws: `.deviceUnavailable` when the driver refuses.
-  public init(_ info: OpenCLDeviceInfo, kernelShape: KernelShape? = nil, vectorWidth: Int? = nil) throws {
+  public convenience init(
+    _ info: OpenCLDeviceInfo, kernelShape: KernelShape? = nil, vectorWidth: Int? = nil
+  ) throws {
+    try self.init(
+      info, kernelShape: kernelShape, vectorWidth: vectorWidth, cache: ProgramCache.standard,
+      faults: FaultInjection.ofEnvironment())
+  }
+
+  /// Opens a device with a cache of its own.
+  /// - Parameters:
+  ///   - cache: where compiled programs are kept; nil for nowhere.
+  ///   - storesBinaries: whether they are kept as the driver's binaries; by default unless the driver keeps them
+  ///     itself.
+  ///   - faults: a failure on purpose.
+  package init(
+    _ info: OpenCLDeviceInfo, kernelShape: KernelShape? = nil, vectorWidth: Int? = nil, cache: ProgramCache?,
+    storesBinaries: Bool? = nil, faults: FaultInjection? = nil
+  ) throws {
     guard let api = OpenCL.api else {
       throw TemperError(.deviceUnavailable, OpenCLDeviceInfo.absenceReason ?? "OpenCL is absent")
     }
     let forced = ProcessInfo.processInfo.environment["TEMPER_OPENCL_SHAPE"].flatMap(KernelShape.init)
     self.info = info
     self.api = api
+    self.faults = faults
     self.vectorWidth = vectorWidth ?? info.vectorWidth
     self.kernelShape = kernelShape ?? forced ?? (info.kind == .cpu ? .cpu : .gpu)
     var status: cl_int = 0
@@ -46,11 +73,15 @@ public final class OpenCL: @unchecked Sendable {
     let queue = api.clCreateCommandQueue(context, id, 0, &status)
     try OpenCL.check(status, "clCreateCommandQueue")
     self.queue = queue!
-    programs = ProgramLibrary(api: api, context: context!, info: info)
+    programs = ProgramLibrary(
+      api: api, context: context!, info: info, cache: cache,
+      storesBinaries: storesBinaries ?? !info.driverKeepsBinaries, faults: faults)
+    uploads = try? Uploads(api: api, context: context!, device: info.id.id)
   }
 
   deinit {
     _ = api.clFinish(queue)
+    (uploads, profiler) = (nil, nil)
     for block in memory.drain() { _ = api.clReleaseMemObject(block) }
     programs.release()
     _ = api.clReleaseCommandQueue(queue)
@@ -81,94 +112,42 @@ public final class OpenCL: @unchecked Sendable {
     }
   }
 
-  // MARK: Memory
+  /// How often the host has waited for the device so far: reads, ``synchronize()``, and writes that found no
+  /// page-locked memory.
+  package var waits: Int { waitCount.load(ordering: .relaxed) + (lock.withLock { uploads?.waits } ?? 0) }
 
-  package func makeBuffer(byteCount: Int) throws -> Buffer {
-    let (block, size) = memory.take(byteCount)
-    return Buffer(
-      device: .openCL(self), byteCount: byteCount, storage: .openCL(try block ?? allocate(size), size))
+  func countWait() { waitCount.add(1, ordering: .relaxed) }
+
+  // MARK: Programs
+
+  /// Where compiled programs are kept, if they are.
+  package var cache: ProgramCache? { programs.cache }
+
+  /// How the programs in use were made.
+  package var programUse: ProgramUse { programs.use }
+
+  /// Compiles on several host threads those of some programs that the cache lacks.
+  /// - Parameter progress: called with the number of programs done and of all; not at all if none is missing.
+  package func compileAhead(
+    _ variants: [ProgramVariant], progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
+  ) {
+    programs.prepare(variants, progress: progress)
   }
 
-  private func allocate(_ size: Int) throws -> cl_mem {
-    var status: cl_int = 0
-    if let block = api.clCreateBuffer(context, cl_mem_flags(CL_MEM_READ_WRITE), size, nil, &status) {
-      return block
+  /// Whether a variant of kernels may be used: a kernel shape's name, or the name that a ``KernelCheck`` gives.
+  package func isEnabled(_ variant: String) -> Bool { !disabledVariants.contains(variant) }
+
+  /// Stops the use of a variant that computes wrong results. If it is the kernel shape in use, the other one takes
+  /// its place.
+  /// - Throws: `.deviceUnavailable` if both shapes are wrong.
+  package func disable(_ variant: String) throws {
+    disabledVariants.insert(variant)
+    guard variant == kernelShape.rawValue else { return }
+    guard let other = KernelShape.allCases.first(where: { isEnabled($0.rawValue) }) else {
+      throw TemperError(
+        .deviceUnavailable, field: info.name, "computes wrong results with every shape of the kernels",
+        remedy: "Update its driver (here \(info.driver)), or choose another --device.")
     }
-    try synchronize()
-    for block in memory.drain() { _ = api.clReleaseMemObject(block) }
-    if let block = api.clCreateBuffer(context, cl_mem_flags(CL_MEM_READ_WRITE), size, nil, &status) {
-      return block
-    }
-    throw TemperError(
-      .deviceUnavailable, field: info.name,
-      "has no room for \(size) bytes (\(OpenCL.name(of: status)); largest block \(info.maximumAllocation))",
-      remedy: "Choose a smaller --batch-size.")
-  }
-
-  func recycle(_ block: cl_mem, _ size: Int) { memory.give(block, size) }
-
-  func release(_ block: cl_mem) { _ = api.clReleaseMemObject(block) }
-
-  func subBuffer(of buffer: Buffer, byteOffset: Int, byteCount: Int) throws -> cl_mem {
-    var region = cl_buffer_region(origin: byteOffset, size: byteCount)
-    var status: cl_int = 0
-    let part = api.clCreateSubBuffer(
-      buffer.memory, cl_mem_flags(CL_MEM_READ_WRITE), cl_buffer_create_type(CL_BUFFER_CREATE_TYPE_REGION),
-      &region, &status)
-    try OpenCL.check(status, "clCreateSubBuffer")
-    return part!
-  }
-
-  // MARK: Queue
-
-  func write(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
-    lock.lock()
-    defer { lock.unlock() }
-    try OpenCL.check(
-      api.clEnqueueWriteBuffer(
-        queue, buffer.memory, cl_bool(CL_TRUE), 0, bytes.count, bytes.baseAddress, 0, nil, nil),
-      "clEnqueueWriteBuffer")
-  }
-
-  func read(_ buffer: Buffer, into bytes: UnsafeMutableRawBufferPointer) throws {
-    try OpenCL.check(
-      api.clEnqueueReadBuffer(
-        queue, buffer.memory, cl_bool(CL_TRUE), 0, bytes.count, bytes.baseAddress, 0, nil, nil),
-      "clEnqueueReadBuffer")
-  }
-
-  func copy(_ source: Buffer, to target: Buffer, byteCount: Int) throws {
-    lock.lock()
-    defer { lock.unlock() }
-    try OpenCL.check(
-      api.clEnqueueCopyBuffer(queue, source.memory, target.memory, 0, 0, byteCount, 0, nil, nil),
-      "clEnqueueCopyBuffer")
-  }
-
-  func synchronize() throws { try OpenCL.check(api.clFinish(queue), "clFinish") }
-
-  /// Queues one kernel.
-  /// - Parameters:
-  ///   - name: a kernel of the Kernels folder; its program is compiled, or read from the cache, at first use.
-  ///   - global: work items per dimension, rounded up to multiples of `local`.
-  ///   - local: work group size, or nil to let the driver choose.
-  ///   - defines: macros that the kernel's program is specialised by.
-  package func launch(
-    _ name: String, _ arguments: [KernelArgument], global: [Int], local: [Int]? = nil,
-    defines: [String: Int] = [:]
-  ) throws {
-    guard global.allSatisfy({ $0 > 0 }) else { return }
-    lock.lock()
-    defer { lock.unlock() }
-    let kernel = try programs.kernel(named: name, defines: defines)
-    for (index, argument) in arguments.enumerated() {
-      let status = argument.withBytes { api.clSetKernelArg(kernel, cl_uint(index), $0, $1) }
-      try OpenCL.check(status, "clSetKernelArg \(index) of \(name)")
-    }
-    var global = global
-    if let local { for i in global.indices { global[i] = (global[i] + local[i] - 1) / local[i] * local[i] } }
-    let status = api.clEnqueueNDRangeKernel(
-      queue, kernel, cl_uint(global.count), nil, global, local, 0, nil, nil)
-    try OpenCL.check(status, "launch of \(name), global \(global), local \(local ?? [])")
+    kernelShape = other
   }
 }

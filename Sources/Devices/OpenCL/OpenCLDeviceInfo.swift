@@ -84,6 +84,17 @@ public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
     viewAlignment = max(128, number(CL_DEVICE_MEM_BASE_ADDR_ALIGN, as: UInt32.self) / 8)
   }
 
+  /// What tells this device and its driver from others, for keys of what is kept on disk.
+  package var identity: [String] { [name, vendor, platform, version, driver] }
+
+  /// Whether the driver keeps compiled programs on disk itself, and better than through its binaries. PoCL does:
+  /// asked for a binary it compiles every kernel of the program once more, for work groups of any size, which takes
+  /// four times as long as all the rest of a first use.
+  var driverKeepsBinaries: Bool { isPoCL }
+  /// Whether programs can be compiled at the same time. PoCL holds a lock, and compiles kernels when they are launched.
+  package var compilesInParallel: Bool { !isPoCL }
+  private var isPoCL: Bool { platform == "Portable Computing Language" }
+
   /// Every OpenCL device of this machine, in the order of the platforms; or why there is none.
   public static let all: [OpenCLDeviceInfo] = {
     guard let api = OpenCL.api else { return [] }

@@ -2,31 +2,44 @@ import COpenCL
 import FileFormats
 import Foundation
 
-/// The compiled programs and kernels of one device, made at first use and kept on disk as binaries.
-struct ProgramLibrary {
+/// The compiled programs and kernels of one device, made at first use or ahead of it, and kept on disk as binaries.
+final class ProgramLibrary: @unchecked Sendable {
   private let api: TemperOpenCL
   private let context: cl_context
   private let info: OpenCLDeviceInfo
-  private let cache: ProgramCache?
+  private let faults: FaultInjection?
+  let cache: ProgramCache?
+  private let storesBinaries: Bool
+  private let lock = NSLock()
   private var programs: [String: cl_program] = [:]
   private var kernels: [String: cl_kernel] = [:]
+  private var counts = ProgramUse()
+  /// Set while times are taken.
+  var profile: Profile?
   /// Options of every build. Denormals and precise division stay as the standard has them.
   private static let options = "-cl-std=CL1.2"
 
-  init(api: TemperOpenCL, context: cl_context, info: OpenCLDeviceInfo) {
+  init(
+    api: TemperOpenCL, context: cl_context, info: OpenCLDeviceInfo, cache: ProgramCache?,
+    storesBinaries: Bool, faults: FaultInjection?
+  ) {
     self.api = api
     self.context = context
     self.info = info
-    cache = ProgramCache.standard
+    self.cache = cache
+    self.storesBinaries = storesBinaries
+    self.faults = faults
   }
+
+  var use: ProgramUse { lock.withLock { counts } }
 
   /// A kernel of the Kernels folder.
   /// - Parameter defines: macros that its program is specialised by, such as tile sizes; each set of values is a
   ///   program of its own.
-  mutating func kernel(named name: String, defines: [String: Int] = [:]) throws -> cl_kernel {
+  func kernel(named name: String, defines: [String: Int] = [:]) throws -> cl_kernel {
     let options = Self.options(defines)
     let key = name + options
-    if let kernel = kernels[key] { return kernel }
+    if let kernel = lock.withLock({ kernels[key] }) { return kernel }
     guard let family = KernelSources.familyOfKernel[name] else {
       throw TemperError(.internal, field: name, "is no kernel of the Kernels folder")
     }
@@ -34,9 +47,32 @@ struct ProgramLibrary {
     var status: cl_int = 0
     let kernel = api.clCreateKernel(program, name, &status)
     try OpenCL.check(status, "clCreateKernel \(name)")
-    kernels[key] = kernel
+    lock.withLock { kernels[key] = kernel }
     KernelLog.shared?.append(name)
     return kernel!
+  }
+
+  /// Compiles those of these programs that are not in the cache, on several host threads. A program that
+  /// does not compile is left to its first use, which says why. Without a cache nothing is done.
+  /// - Parameter progress: called after each program with the number of those done and of all.
+  func prepare(_ wanted: [ProgramVariant], progress: @escaping @Sendable (Int, Int) -> Void) {
+    guard let cache else { return }
+    let missing = wanted.filter { variant in
+      let options = Self.options(variant.defines)
+      return lock.withLock { programs[variant.family + options] } == nil
+        && !cache.contains(key(variant.family, options))
+    }
+    guard !missing.isEmpty else { return }
+    let progressLock = NSLock()
+    nonisolated(unsafe) var done = 0
+    progress(0, missing.count)
+    DispatchQueue.concurrentPerform(iterations: missing.count) { index in
+      _ = try? program(missing[index].family, Self.options(missing[index].defines))
+      progressLock.withLock {
+        done += 1
+        progress(done, missing.count)
+      }
+    }
   }
 
   private static func options(_ defines: [String: Int]) -> String {
@@ -48,28 +84,57 @@ struct ProgramLibrary {
     for program in programs.values { _ = api.clReleaseProgram(program) }
   }
 
-  private mutating func program(_ family: String, _ options: String) throws -> cl_program {
-    if let program = programs[family + options] { return program }
-    let source = KernelSources.families[family]!
-    let key = [source, options, info.name, info.vendor, info.platform, info.version, info.driver]
-    if let binary = cache?.binary(for: key), let program = try? load(binary, options) {
-      programs[family + options] = program
+  /// What a binary depends on.
+  private func key(_ family: String, _ options: String) -> [String] {
+    [KernelSources.families[family]!, options] + info.identity
+  }
+
+  private func program(_ family: String, _ options: String) throws -> cl_program {
+    let name = family + options
+    if let program = lock.withLock({ programs[name] }) { return program }
+    let made = try Profile.span(profile, "compile \(family)") { try make(family, options) }
+    return lock.withLock {
+      // Another thread may have been faster.
+      if let first = programs[name] {
+        _ = api.clReleaseProgram(made)
+        return first
+      }
+      programs[name] = made
+      return made
+    }
+  }
+
+  private func make(_ family: String, _ options: String) throws -> cl_program {
+    let key = key(family, options)
+    if let binary = cache?.binary(for: key), !binary.isEmpty, faults?.breaksBuild(of: family) != true,
+      let program = try? load(binary, options)
+    {
+      lock.withLock { counts.loaded += 1 }
       return program
     }
-    let program = try build(source, family, options)
-    programs[family + options] = program
-    if let binary = binary(of: program) { cache?.store(binary, for: key) }
+    let program = try build(family, options)
+    lock.withLock { counts.built += 1 }
+    if let cache {
+      // The empty entry remembers that the program has been built.
+      if !storesBinaries {
+        cache.store([], for: key)
+      } else if let binary = binary(of: program) {
+        cache.store(binary, for: key)
+      }
+    }
     return program
   }
 
-  private func build(_ source: String, _ family: String, _ options: String) throws -> cl_program {
+  private func build(_ family: String, _ options: String) throws -> cl_program {
+    var source = KernelSources.families[family]!
+    if faults?.breaksBuild(of: family) == true { source = "#error broken on purpose\n" + source }
     var status: cl_int = 0
     let program = source.withCString { text in
       var text: UnsafePointer<CChar>? = text
       return api.clCreateProgramWithSource(context, 1, &text, nil, &status)
     }
     try OpenCL.check(status, "clCreateProgramWithSource \(family).cl")
-    try compile(program!, family, options)
+    try compile(program!, "\(family).cl", options)
     return program!
   }
 
@@ -95,9 +160,7 @@ struct ProgramLibrary {
       api.clGetProgramBuildInfo(program, id, cl_program_build_info(CL_PROGRAM_BUILD_LOG), $0, $1, $2)
     }
     _ = api.clReleaseProgram(program)
-    throw TemperError(
-      .deviceUnavailable, field: "\(name) on \(info.name)",
-      "did not compile with \(options) (\(OpenCL.name(of: status))):\n\(log)")
+    throw BuildFailure(file: name, options: options, status: status, log: log, info).error(cache)
   }
 
   private func binary(of program: cl_program) -> [UInt8]? {
@@ -115,18 +178,22 @@ struct ProgramLibrary {
   }
 }
 
-/// Appends the name of each kernel at its first use to the file named by `TEMPER_KERNEL_LOG`: the tests check
-/// with it that no kernel of the Kernels folder went untested.
-private struct KernelLog {
-  static let shared = ProcessInfo.processInfo.environment["TEMPER_KERNEL_LOG"].map(KernelLog.init)
-  private let path: String
+/// A program: a family of kernels, specialised by macros.
+package struct ProgramVariant: Sendable, Hashable {
+  package let family: String
+  package let defines: [String: Int]
 
-  private init(_ path: String) { self.path = path }
-
-  func append(_ name: String) {
-    let file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
-    guard file >= 0 else { return }
-    _ = (name + "\n").withCString { write(file, $0, strlen($0)) }
-    close(file)
+  package init(_ family: String, _ defines: [String: Int] = [:]) {
+    (self.family, self.defines) = (family, defines)
   }
+}
+
+/// How a device came by its programs.
+package struct ProgramUse: Sendable, Equatable {
+  /// Programs compiled from source.
+  package internal(set) var built = 0
+  /// Programs made of a binary from the cache.
+  package internal(set) var loaded = 0
+
+  package init() {}
 }

@@ -43,15 +43,21 @@ extension CPU {
     let rowStride = packed.columns
     let left = LeftMatrix(pointer: dy, stride: g.k, transposed: false)
     let tile = TileProduct(self, pairs: g.isPaired)
-    // An image at a time, so that its products stay in the second-level cache.
+    // A few rows at a time, so that their products stay in the second-level cache.
+    let rows = max(1, min(g.outputHeight, 32_768 / (g.outputWidth * rowStride)))
     parallel(g.n) { image in
-      let buffer = makeBuffer(byteCount: max(1, pixels * rowStride) * 4)
+      let buffer = makeBuffer(byteCount: max(1, rows * g.outputWidth * rowStride) * 4)
       let products = buffer.address.assumingMemoryBound(to: Float.self)
-      multiplyBlock(
-        tile, left, packed, rows: image * pixels..<(image + 1) * pixels, panels: 0..<packed.panels,
-        into: products - image * pixels * rowStride, epilogue: Epilogue())
       let (size, target) = (g.h * g.w * g.c, dx + image * g.h * g.w * g.c)
-      scatter(g, products, rowStride, into: target)
+      target.update(repeating: 0, count: size)
+      for first in stride(from: 0, to: g.outputHeight, by: rows) {
+        let block = first..<min(g.outputHeight, first + rows)
+        let pixel = image * pixels + first * g.outputWidth
+        multiplyBlock(
+          tile, left, packed, rows: pixel..<pixel + block.count * g.outputWidth, panels: 0..<packed.panels,
+          into: products - pixel * rowStride, epilogue: Epilogue())
+        scatter(g, products, rowStride, rows: block, into: target)
+      }
       if let mask {
         for i in 0..<size where !(mask[image * size + i] > 0) { target[i] = 0 }
       }
@@ -59,26 +65,29 @@ extension CPU {
     }
   }
 
-  /// Adds the products (output pixels x R * S * C) of one image to the input pixels they came from.
+  /// Adds the products (pixels of some rows of the output x R * S * C) of one image to the input pixels they came from.
   private func scatter(
-    _ g: ConvolutionGeometry, _ products: UnsafePointer<Float>, _ rowStride: Int,
+    _ g: ConvolutionGeometry, _ products: UnsafePointer<Float>, _ rowStride: Int, rows: Range<Int>,
     into image: UnsafeMutablePointer<Float>
   ) {
-    image.update(repeating: 0, count: g.h * g.w * g.c)
-    for y in 0..<g.outputHeight {
-      for tap in 0..<g.r * g.s {
-        let row = y * g.stride + tap / g.s - g.padding
+    let (line, segment) = (g.w * g.c, g.s * g.c)
+    // Columns of the output whose taps all lie inside the image.
+    let first = min(g.outputWidth, (g.padding + g.stride - 1) / g.stride)
+    let last = max(first, min(g.outputWidth, (g.w - g.s + g.padding) / g.stride + 1))
+    for y in rows {
+      for tap in 0..<g.r {
+        let row = y * g.stride + tap - g.padding
         guard row >= 0, row < g.h else { continue }
-        // Columns of the output whose tap lies inside the image.
-        let offset = tap % g.s - g.padding
-        let first = max(0, (-offset + g.stride - 1) / g.stride)
-        let last = min(g.outputWidth, (g.w - offset + g.stride - 1) / g.stride)
-        var source = products + (y * g.outputWidth + first) * rowStride + tap * g.c
-        var target = image + (row * g.w + first * g.stride + offset) * g.c
-        for _ in first..<max(first, last) {
-          for c in 0..<g.c { target[c] += source[c] }
-          source += rowStride
-          target += g.stride * g.c
+        let source = products + (y - rows.lowerBound) * g.outputWidth * rowStride + tap * segment
+        let target = image + row * line
+        for column in 0..<g.outputWidth {
+          let start = (column * g.stride - g.padding) * g.c
+          let isInside = column >= first && column < last
+          let lower = isInside ? 0 : max(0, -start)
+          let upper = isInside ? segment : max(lower, min(segment, line - start))
+          let (from, to) = (source + column * rowStride, target + start)
+          // Not as vectors: the next column's would wait for parts of two stores.
+          for e in lower..<upper { to[e] += from[e] }
         }
       }
     }

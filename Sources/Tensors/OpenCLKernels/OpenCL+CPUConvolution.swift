@@ -63,7 +63,7 @@ extension OpenCL {
       "convolution_scatter_cpu",
       extents.map { .int($0) } + [
         .buffer(dy.buffer), .buffer(panels), .optional(mask?.buffer), .buffer(dx.buffer),
-      ], tasks: [g.n], scratch: scatterFloats(g))
+      ], tasks: [g.n], scratch: scatterFloats(g), flops: g.operations)
   }
 
   /// With stride s, s * s convolutions of dy: pixel (py + s i, px + s j) of dx sees the taps congruent to
@@ -118,7 +118,8 @@ extension OpenCL {
         .buffer(pass.images.buffer), .buffer(panels), .optional(bias?.buffer), .int(relu ? 1 : 0),
         .buffer(y.buffer), .int(rows),
       ], tasks: [(pass.outputHeight + rows - 1) / rows, x[0]], scratch: scratch(rows),
-      defines: pastCaches(full).merging(isShort ? ["SEGMENT": segment, "TAP_ROWS": taps.rows] : [:]) { $1 })
+      defines: pastCaches(full).merging(isShort ? ["SEGMENT": segment, "TAP_ROWS": taps.rows] : [:]) { $1 },
+      flops: 2 * x[0] * pass.outputHeight * pass.outputWidth * full[3] * taps.rows * segment)
   }
 
   /// The taps of a pass in panels, kept for parameters until they change.
@@ -166,7 +167,7 @@ extension OpenCL {
       "convolution_weight_gradient_cpu",
       extents.map { .int($0) } + [
         .buffer(x.buffer), .buffer(dy.buffer), .buffer(partial.buffer), .int(rows),
-      ], tasks: [chunks, panels], scratch: scratch(rows))
+      ], tasks: [chunks, panels], scratch: scratch(rows), flops: g.operations)
     try sumPartials(partial, chunks: chunks, count: g.weightShape.count, into: dw)
   }
 }

@@ -20,11 +20,11 @@ extension OpenCL {
   /// Queues one work item per task, with `scratch` floats of local memory.
   func launchTasks(
     _ name: String, _ arguments: [KernelArgument], tasks: [Int], scratch: Int? = nil,
-    defines: [String: Int] = [:]
+    defines: [String: Int] = [:], flops: Int? = nil
   ) throws {
     try launch(
       name, arguments + (scratch.map { [.local($0 * 4)] } ?? []), global: tasks,
-      local: tasks.map { _ in 1 }, defines: defines.merging(cpuDefines) { $1 })
+      local: tasks.map { _ in 1 }, defines: defines.merging(cpuDefines) { $1 }, flops: flops)
   }
 
   /// The macro that lets a result (..., columns) of more than 16 MB be stored past the caches; its vectors are aligned.
@@ -40,16 +40,20 @@ extension OpenCL {
       try packPanels(b, depth: k, columns: n)
     }
     let depthBlock = min(k, 512)
-    let fits = info.localMemory / 4 / depthBlock / tileHeight * tileHeight
-    let balanced = (m / (6 * info.computeUnits) + tileHeight - 1) / tileHeight * tileHeight
-    let rows = max(tileHeight, min(8 * tileHeight, fits, balanced))
+    let fits = (info.localMemory / 4 - vectorWidth) / depthBlock / tileHeight * tileHeight
+    // A deep product of few rows reads B once per task: no more of them than there are threads.
+    let isDeep = k > 4 * m
+    let tasks = isDeep ? info.computeUnits : 6 * info.computeUnits
+    let balanced = (m / tasks + tileHeight - 1) / tileHeight * tileHeight
+    let rows = max(
+      tileHeight, min(isDeep ? m + tileHeight - 1 : 8 * tileHeight, fits, balanced) / tileHeight * tileHeight)
     try launchTasks(
       "matmul_cpu",
       [.int(m), .int(n), .int(k)] + a.arguments
         + [
           .buffer(packed), .optional(bias), .int(relu ? 1 : 0), .buffer(c), .int(rows), .int(depthBlock),
-        ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock,
-      defines: k <= depthBlock ? pastCaches([m, n]) : [:])
+        ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock + vectorWidth,
+      defines: k <= depthBlock ? pastCaches([m, n]) : [:], flops: 2 * m * n * k)
   }
 
   /// b (depth, columns) in panels, zero-padded.

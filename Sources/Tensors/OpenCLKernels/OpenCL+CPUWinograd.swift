@@ -4,7 +4,8 @@ import Devices
 extension OpenCL {
   /// The rule of ``ConvolutionGeometry/prefersWinograd``, where a tile's height of tiles fits local memory.
   func usesWinogradCPU(_ g: ConvolutionGeometry) -> Bool {
-    g.prefersWinograd && fits(blockFloats(tileHeight, g.c)) && fits(blockFloats(tileHeight, g.k))
+    isEnabled("winograd") && g.prefersWinograd && fits(blockFloats(tileHeight, g.c))
+      && fits(blockFloats(tileHeight, g.k))
   }
 
   /// Whether a max pool of 2 x 2 happens inside the tiles.
@@ -105,7 +106,7 @@ struct WinogradCPUJob {
     try device.launchTasks(
       "winograd_cpu", extents.map { .int($0) } + [.buffer(x.buffer)] + end + [.int(block)],
       tasks: [(tiles.count + block - 1) / block], scratch: device.blockFloats(block, g.c),
-      defines: device.pastCaches(g.outputShape))
+      defines: device.pastCaches(g.outputShape), flops: g.operations)
   }
 
   /// Tiles of a task: 512 KB of transformed input, and enough tasks for all threads.
@@ -162,6 +163,6 @@ struct WinogradCPUJob {
       extents.map { .int($0) } + [
         .buffer(dy.buffer), .optional(winners), .buffer(filters), .optional(mask?.buffer), .buffer(dx.buffer),
         .int(images),
-      ], tasks: [(g.n + images - 1) / images], scratch: gradientFloats(images: images))
+      ], tasks: [(g.n + images - 1) / images], scratch: gradientFloats(images: images), flops: g.operations)
   }
 }

@@ -48,13 +48,14 @@ private struct WinogradCPUWeights {
       "winograd_weight_cpu",
       extents.map { .int($0) } + [
         .buffer(x.buffer), .buffer(dy.buffer), .optional(winners), .buffer(sums), .int(block),
-      ], tasks: [groups], scratch: groupFloats(block))
+      ], tasks: [groups], scratch: groupFloats(block), flops: g.operations)
   }
 
   /// For large filters, whose sums exist once: blocks of tiles are transformed, then tasks share points and panels.
   func sumByPoints(_ x: Tensor, _ dy: Tensor, _ winners: Buffer?, into sums: Buffer) throws {
     let perTile = WinogradTiles.points * (g.c + panels * device.panel)
-    let block = min((tiles.count + 3) / 4 * 4, max(128, (1 << 22) / perTile / 4 * 4))
+    let blocks = (tiles.count * perTile + (1 << 22) - 1) >> 22
+    let block = max(128, (tiles.count + blocks - 1) / blocks + 3) / 4 * 4
     let values = try device.makeBuffer(byteCount: WinogradTiles.points * (block * g.c + 16) * 4)
     let gradients = try device.makeBuffer(
       byteCount: panels * WinogradTiles.points * (block * device.panel + 16) * 4)
@@ -71,7 +72,8 @@ private struct WinogradCPUWeights {
         "winograd_weight_multiply_cpu",
         [.int(last - first), .int(g.c), .int(g.k), .buffer(values), .buffer(gradients), .buffer(sums)]
           + [block, part, first > 0 ? 1 : 0].map { .int($0) },
-        tasks: [WinogradTiles.points, (panels + part - 1) / part], scratch: device.tileHeight * block)
+        tasks: [WinogradTiles.points, (panels + part - 1) / part],
+        scratch: device.tileHeight * block + device.vectorWidth)
     }
   }
 }

@@ -37,6 +37,6 @@ extension OpenCL {
   func sumPartials(_ partial: Tensor, chunks: Int, count: Int, into sum: Tensor) throws {
     try launch(
       "sum_partials", [.int(count), .int(chunks), .buffer(partial.buffer), .buffer(sum.buffer)],
-      elements: count)
+      elements: count, flops: chunks * count, bytes: 4 * (chunks + 1) * count)
   }
 }

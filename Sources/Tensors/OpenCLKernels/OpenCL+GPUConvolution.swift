@@ -13,7 +13,8 @@ extension OpenCL {
       g.arguments + [
         .buffer(x.buffer), .buffer(weights.buffer), .optional(bias?.buffer), .int(relu ? 1 : 0),
         .buffer(y.buffer),
-      ], global: tiles(columns: g.k, rows: g.n * g.outputHeight * g.outputWidth), local: [16, 16])
+      ], global: tiles(columns: g.k, rows: g.n * g.outputHeight * g.outputWidth), local: [16, 16],
+      flops: g.operations)
   }
 
   func convolveInputGradientGPU(
@@ -22,7 +23,7 @@ extension OpenCL {
     try launch(
       "convolution_input_gradient_gpu",
       g.arguments + [.buffer(dy.buffer), .buffer(weights.buffer), .buffer(dx.buffer)],
-      global: tiles(columns: g.c, rows: g.n * g.h * g.w), local: [16, 16])
+      global: tiles(columns: g.c, rows: g.n * g.h * g.w), local: [16, 16], flops: g.operations)
   }
 
   /// Partial sums over chunks of pixels, added in order.
@@ -37,7 +38,8 @@ extension OpenCL {
     try launch(
       "convolution_weight_gradient_gpu",
       g.arguments + [.int(chunk), .buffer(x.buffer), .buffer(dy.buffer), .buffer(partial.buffer)],
-      global: tiles(columns: g.k, rows: g.r * g.s * g.c) + [chunks], local: [16, 16, 1])
+      global: tiles(columns: g.k, rows: g.r * g.s * g.c) + [chunks], local: [16, 16, 1],
+      flops: g.operations)
     try sumPartials(partial, chunks: chunks, count: count, into: dw)
   }
 
@@ -51,7 +53,7 @@ extension OpenCL {
       "matmul_gpu",
       [.int(m), .int(n), .int(k)] + a.arguments + b.arguments
         + [.optional(bias), .int(relu ? 1 : 0), .buffer(c)],
-      global: tiles(columns: n, rows: m), local: [16, 16])
+      global: tiles(columns: n, rows: m), local: [16, 16], flops: 2 * m * n * k)
   }
 }
 

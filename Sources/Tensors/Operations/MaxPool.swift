@@ -66,13 +66,7 @@ struct MaxPool: Operation {
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    let count = window.output.count
-    try openCL.launch(
-      "max_pool",
-      window.arguments(count) + [
-        .int(window.rows), .int(window.stride), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer),
-        .buffer(outputs[1].buffer),
-      ], elements: count)
+    try openCL.launchPool("max_pool", window, over: window.output, [inputs[0], outputs[0], outputs[1]])
   }
 
   /// dx from dy and the winners.
@@ -124,13 +118,24 @@ struct MaxPool: Operation {
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      let count = window.input.count
-      try openCL.launch(
-        "max_pool_gradient",
-        window.arguments(count) + [
-          .int(window.rows), .int(window.stride), .buffer(inputs[0].buffer), .buffer(inputs[1].buffer),
-          .buffer(outputs[0].buffer),
-        ], elements: count)
+      try openCL.launchPool(
+        "max_pool_gradient", window, over: window.input, [inputs[0], inputs[1], outputs[0]])
+    }
+  }
+}
+
+extension OpenCL {
+  /// A max pool or its gradient, in the kernel's shape, over the results of `shape`.
+  fileprivate func launchPool(_ name: String, _ window: PoolWindow, over shape: Shape, _ buffers: [Tensor])
+    throws
+  {
+    let rest: [KernelArgument] =
+      [.int(window.rows), .int(window.stride)] + buffers.map { .buffer($0.buffer) }
+    switch kernelShape {
+    case .gpu: try launch(name, window.arguments(shape.count) + rest, elements: shape.count)
+    case .cpu:
+      try launchTasks(
+        name + "_cpu", window.arguments(shape.count).dropFirst() + rest, tasks: [shape[1], shape[0]])
     }
   }
 }

@@ -46,9 +46,12 @@ struct AttackCommand: ParsableCommand {
       imageFile: images, labelFile: labels, extents: network.description.extents,
       classes: network.description.classes, on: device)
     var perturbed: [Float] = []
+    let fixed = device.memoryUse.used
     for range in source.ranges(of: batchSize) {
-      perturbed += try ConvolutionAlgorithm.$forced.withValue(ConvolutionAlgorithm.forced ?? .direct) {
-        try worst(try source.batch(range), network, try settings.attacks())
+      perturbed += try device.withBatch(of: range.count, fixed: fixed) {
+        try ConvolutionAlgorithm.$forced.withValue(ConvolutionAlgorithm.forced ?? .direct) {
+          try worst(try source.batch(range), network, try settings.attacks())
+        }
       }
       Console.transient("attacked \(range.upperBound) of \(source.count)")
     }

@@ -50,9 +50,12 @@ struct BenchTrainingCommand: ParsableCommand {
       model: model, height: extents.height, width: extents.width, channels: extents.channels, classes: 10,
       widthMultiplier: widthMultiplier)
     let step = try BenchStep(description, method, batchSize: batchSize, steps: steps, device)
+    let fixed = device.memoryUse.used
     func work() throws {
-      try step.run()
-      try device.synchronize()
+      try device.withBatch(of: batchSize, fixed: fixed) {
+        try step.run()
+        try device.synchronize()
+      }
     }
     for _ in 0..<2 { try work() }
     let before = device.memoryUse

@@ -43,11 +43,13 @@ struct EvaluateCommand: ParsableCommand {
     let loaded = try LoadedNetwork(run: source, last: last, on: device)
     let images = try loaded.images(split, data: data, folder: dataDir).prefix(limit)
     Interruption.catchSignals()
-    let evaluation = try RobustEvaluation(
-      of: loaded.network, on: try DeviceDataset(images, on: device), batchSize: batchSize, settings: settings
-    ) { done in
-      Console.transient("evaluated \(done) of \(images.count)")
-      try stopIfInterrupted()
+    let dataset = try DeviceDataset(images, on: device)
+    let evaluation = try device.withBatch(of: batchSize, fixed: device.memoryUse.used) {
+      try RobustEvaluation(of: loaded.network, on: dataset, batchSize: batchSize, settings: settings) {
+        done in
+        Console.transient("evaluated \(done) of \(images.count)")
+        try stopIfInterrupted()
+      }
     }
     Console.clearTransient()
     let report = EvaluationReport(

@@ -1,29 +1,30 @@
 import Devices
 import Randomness
-import Tensors
 
 /// A convolution of random values beside the same sums in float64.
-struct ConvolutionError {
+package struct ConvolutionError {
   private let g: ConvolutionGeometry
   private let x: [Float]
   private let weights: [Float]
   private let dy: [Float]
 
   /// Values are uniform in [-1, 1].
-  init(_ geometry: ConvolutionGeometry) {
+  package init(_ geometry: ConvolutionGeometry) {
     g = geometry
     var stream = RandomStream(seed: 1, purpose: .weights)
     func values(_ shape: Shape) -> [Float] { (0..<shape.count).map { _ in 2 * stream.nextUniform() - 1 } }
     (x, weights, dy) = (values(g.imageShape), values(g.weightShape), values(g.outputShape))
   }
 
-  /// The largest error at places spread over the result, relative to the result's largest value at them.
-  func largest(_ direction: Convolution.Direction, on device: Device) throws -> Double {
+  /// The largest error at places spread over the result, relative to the result's largest value at them; infinite if
+  /// any value is not finite.
+  package func largest(_ direction: Convolution.Direction, on device: Device) throws -> Double {
     let result = try Convolution.run(
       direction, g, Tensor(x, shape: g.imageShape, on: device),
       Tensor(weights, shape: g.weightShape, on: device),
       Tensor(dy, shape: g.outputShape, on: device)
     ).floats()
+    guard result.allSatisfy(\.isFinite) else { return .infinity }
     // Sums of weight gradients run over all pixels of all images.
     let places = min(result.count, direction == .weightGradient ? 500 : 5000)
     var (error, magnitude) = (0.0, 0.0)

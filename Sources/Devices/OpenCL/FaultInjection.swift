@@ -1,0 +1,88 @@
+import COpenCL
+import FileFormats
+import Foundation
+
+/// Failures on purpose, so that what Temper does about them can be tested on a device that works. Tests pass one to
+/// ``OpenCL``; for a whole command `TEMPER_OPENCL_FAULT` names one.
+package final class FaultInjection: @unchecked Sendable {
+  /// What fails.
+  package enum Fault: Equatable, Sendable {
+    /// The allocation of this number, from 1, and every later one.
+    case allocation(Int)
+    /// The launch of this number of a kernel (`*`: of any) and every later call: the device is lost.
+    case launch(kernel: String, number: Int)
+    /// As `launch`, but the call succeeds and the next one that waits for the device reports the failure.
+    case event(kernel: String, number: Int)
+    /// The compilation of a family of kernels.
+    case build(family: String)
+    /// Each launch of a kernel leaves a NaN in the first element of its last buffer.
+    case wrong(kernel: String)
+  }
+
+  private let fault: Fault
+  private let lock = NSLock()
+  private var allocations = 0
+  private var launches = 0
+  private var isPending = false
+  private var isLost = false
+
+  package init(_ fault: Fault) { self.fault = fault }
+
+  /// Reads `allocation:N`, `launch:KERNEL:N`, `event:KERNEL:N`, `build:FAMILY` or `wrong:KERNEL`.
+  /// - Throws: `.usage` for anything else.
+  package convenience init(_ text: String) throws {
+    let words = text.split(separator: ":").map(String.init)
+    let number = words.last.flatMap { Int($0) }
+    switch (words.first, words.count) {
+    case ("allocation", 2) where number != nil: self.init(.allocation(number!))
+    case ("launch", 3) where number != nil: self.init(.launch(kernel: words[1], number: number!))
+    case ("event", 3) where number != nil: self.init(.event(kernel: words[1], number: number!))
+    case ("build", 2): self.init(.build(family: words[1]))
+    case ("wrong", 2): self.init(.wrong(kernel: words[1]))
+    default:
+      throw TemperError(
+        .usage, field: "TEMPER_OPENCL_FAULT", "is \"\(text)\"",
+        remedy: "Give allocation:N, launch:KERNEL:N, event:KERNEL:N, build:FAMILY or wrong:KERNEL.")
+    }
+  }
+
+  /// The fault that the environment asks for.
+  static func ofEnvironment() throws -> FaultInjection? {
+    try ProcessInfo.processInfo.environment["TEMPER_OPENCL_FAULT"].map { try FaultInjection($0) }
+  }
+
+  func refusesAllocation() -> Bool {
+    guard case .allocation(let number) = fault else { return false }
+    return lock.withLock {
+      allocations += 1
+      return allocations >= number
+    }
+  }
+
+  func breaksBuild(of family: String) -> Bool { fault == .build(family: family) }
+
+  func makesWrong(_ kernel: String) -> Bool { fault == .wrong(kernel: kernel) }
+
+  /// Counts a launch, which may be the one that fails.
+  func countLaunch(of kernel: String) {
+    lock.withLock {
+      switch fault {
+      case .launch(let name, let number) where name == "*" || name == kernel:
+        launches += 1
+        if launches == number { isLost = true }
+      case .event(let name, let number) where name == "*" || name == kernel:
+        launches += 1
+        if launches == number { isPending = true }
+      default: break
+      }
+    }
+  }
+
+  /// The status of a call to the queue in place of the driver's.
+  func status(_ status: cl_int, waits: Bool) -> cl_int {
+    lock.withLock {
+      if isPending && waits { isLost = true }
+      return isLost ? CL_DEVICE_NOT_AVAILABLE : status
+    }
+  }
+}

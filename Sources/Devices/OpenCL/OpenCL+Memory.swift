@@ -1,0 +1,57 @@
+import COpenCL
+import FileFormats
+
+extension OpenCL {
+  var memoryUse: MemoryUse { memory.use }
+
+  package func makeBuffer(byteCount: Int) throws -> Buffer {
+    let (block, size) = memory.take(byteCount)
+    if let block {
+      return Buffer(device: .openCL(self), byteCount: byteCount, storage: .openCL(block, size))
+    }
+    do {
+      let block = try allocate(size)
+      return Buffer(device: .openCL(self), byteCount: byteCount, storage: .openCL(block, size))
+    } catch {
+      memory.withdraw(size)
+      throw error
+    }
+  }
+
+  /// Asks the driver; if it has nothing left, the pool's free blocks are given back to it first.
+  private func allocate(_ size: Int) throws -> cl_mem {
+    var status: cl_int = 0
+    if let block = create(size, &status) { return block }
+    try synchronize()
+    for block in memory.drain() { _ = api.clReleaseMemObject(block) }
+    if let block = create(size, &status) { return block }
+    let failure = AllocationFailure(
+      asked: size, used: memory.use.used - size, total: info.globalMemory, largest: info.maximumAllocation)
+    allocationFailure = failure
+    throw failure.error(info.name, status: OpenCL.name(of: status))
+  }
+
+  private func create(_ size: Int, _ status: inout cl_int) -> cl_mem? {
+    if let faults, faults.refusesAllocation() {
+      status = CL_MEM_OBJECT_ALLOCATION_FAILURE
+      return nil
+    }
+    return api.clCreateBuffer(context, cl_mem_flags(CL_MEM_READ_WRITE), size, nil, &status)
+  }
+
+  func forgetAllocationFailure() { allocationFailure = nil }
+
+  func recycle(_ block: cl_mem, _ size: Int) { memory.give(block, size) }
+
+  func release(_ block: cl_mem) { _ = api.clReleaseMemObject(block) }
+
+  func subBuffer(of buffer: Buffer, byteOffset: Int, byteCount: Int) throws -> cl_mem {
+    var region = cl_buffer_region(origin: byteOffset, size: byteCount)
+    var status: cl_int = 0
+    let part = api.clCreateSubBuffer(
+      buffer.memory, cl_mem_flags(CL_MEM_READ_WRITE), cl_buffer_create_type(CL_BUFFER_CREATE_TYPE_REGION),
+      &region, &status)
+    try OpenCL.check(status, "clCreateSubBuffer")
+    return part!
+  }
+}

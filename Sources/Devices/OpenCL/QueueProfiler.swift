@@ -1,0 +1,85 @@
+import COpenCL
+
+/// Events of a queue whose times are still to be read. They are read, in order, whenever the host waits for the
+/// device anyway, and at the latest when there are ``limit`` of them.
+final class QueueProfiler {
+  private struct Pending {
+    let event: cl_event
+    let name: String
+    let work: Profile.Work
+    let global: [Int]
+    let local: [Int]
+  }
+
+  let profile: Profile
+  private let api: TemperOpenCL
+  /// What is added to the device's clock to get the profile's.
+  private let offset: Int64
+  private var pending: [Pending] = []
+  private static let limit = 4096
+
+  /// - Parameter queue: a queue with profiling on; it is drained to compare the two clocks.
+  init(_ profile: Profile, api: TemperOpenCL, queue: cl_command_queue) throws {
+    self.profile = profile
+    self.api = api
+    var event: cl_event?
+    try OpenCL.check(api.clEnqueueMarkerWithWaitList(queue, 0, nil, &event), "clEnqueueMarkerWithWaitList")
+    try OpenCL.check(api.clFinish(queue), "clFinish")
+    let now = profile.now
+    offset = event.flatMap { Self.time(api, $0, CL_PROFILING_COMMAND_END) }.map { now - $0 } ?? 0
+    if let event { _ = api.clReleaseEvent(event) }
+  }
+
+  deinit { for item in pending { _ = api.clReleaseEvent(item.event) } }
+
+  /// Takes over an event.
+  func add(
+    _ event: cl_event?, _ name: String, _ work: Profile.Work, global: [Int] = [], local: [Int] = []
+  ) throws {
+    guard let event else { return }
+    pending.append(Pending(event: event, name: name, work: work, global: global, local: local))
+    guard pending.count >= Self.limit else { return }
+    // Half of them may still run.
+    var middle: cl_event? = pending[Self.limit / 2].event
+    try OpenCL.check(api.clWaitForEvents(1, &middle), "clWaitForEvents")
+    try collect()
+  }
+
+  /// Reads the times of the events that are complete, oldest first.
+  /// - Throws: `.deviceUnavailable` naming a kernel that failed.
+  func collect() throws {
+    var done = 0
+    defer { pending.removeFirst(done) }
+    for item in pending {
+      let status = OpenCL.status(api, of: item.event)
+      guard status <= CL_COMPLETE else { return }
+      done += 1
+      defer { _ = api.clReleaseEvent(item.event) }
+      try OpenCL.check(status, "\(item.name), global \(item.global), local \(item.local)")
+      guard let start = Self.time(api, item.event, CL_PROFILING_COMMAND_START),
+        let end = Self.time(api, item.event, CL_PROFILING_COMMAND_END)
+      else { continue }
+      profile.add(
+        Profile.Span(
+          name: item.name, track: .queue, start: start + offset, end: max(start, end) + offset,
+          work: item.work, global: item.global, local: item.local))
+    }
+  }
+
+  private static func time(_ api: TemperOpenCL, _ event: cl_event, _ key: Int32) -> Int64? {
+    var time: cl_ulong = 0
+    let status = api.clGetEventProfilingInfo(
+      event, cl_profiling_info(key), MemoryLayout<cl_ulong>.size, &time, nil)
+    return status == CL_SUCCESS ? Int64(clamping: time) : nil
+  }
+}
+
+extension OpenCL {
+  /// A command's execution status: CL_COMPLETE (0), above while it is under way, below if it failed.
+  static func status(_ api: TemperOpenCL, of event: cl_event) -> cl_int {
+    var status: cl_int = 0
+    let query = api.clGetEventInfo(
+      event, cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS), MemoryLayout<cl_int>.size, &status, nil)
+    return query == CL_SUCCESS ? status : query
+  }
+}

@@ -1,0 +1,120 @@
+import Devices
+import FileFormats
+import Randomness
+
+/// A comparison of kernels with plain loops on the host, at shapes so small that it takes milliseconds. A driver
+/// that compiles a kernel wrongly is found by it before the kernel is used.
+///
+/// To check a kernel, add to ``all``. A kernel that has a slower one beside it names its `variant` and is used only
+/// where `openCL.isEnabled(variant)`.
+package struct KernelCheck: Sendable {
+  /// What is checked, for messages and as part of what is remembered.
+  package let name: String
+  /// What is given up when the check fails: a kernel shape (`gpu`, `cpu`), or a name that the host code asks
+  /// `openCL.isEnabled` for. A shape's checks run only where it is in use.
+  package let variant: String
+  /// Whether the results are right.
+  package let passes: @Sendable (OpenCL) throws -> Bool
+
+  package init(_ name: String, variant: String, passes: @escaping @Sendable (OpenCL) throws -> Bool) {
+    (self.name, self.variant, self.passes) = (name, variant, passes)
+  }
+
+  /// Every check: products and direct convolutions of both shapes, and Winograd's algorithm.
+  package static let all: [KernelCheck] =
+    OpenCL.KernelShape.allCases.flatMap { shape in
+      [KernelCheck("matrix product", variant: shape.rawValue) { try product(on: .openCL($0)) }]
+        + Convolution.Direction.allCases.map { direction in
+          KernelCheck("convolution, \(direction.rawValue)", variant: shape.rawValue) {
+            try convolution(direction, .direct, on: .openCL($0))
+          }
+        }
+    }
+    + Convolution.Direction.allCases.map { direction in
+      KernelCheck("convolution, \(direction.rawValue)", variant: "winograd") {
+        try convolution(direction, .winograd, on: .openCL($0))
+      }
+    }
+
+  /// Largest error relative to the largest value; rounding stays a hundred times below.
+  private static let tolerance = 1e-4
+
+  private static func product(on device: Device) throws -> Bool {
+    let (m, n, k) = (37, 70, 45)
+    var stream = RandomStream(seed: 1, purpose: .weights)
+    let a = (0..<m * k).map { _ in 2 * stream.nextUniform() - 1 }
+    let b = (0..<k * n).map { _ in 2 * stream.nextUniform() - 1 }
+    for (transposeA, transposeB) in [(false, false), (true, false), (false, true)] {
+      let c = try MatMul(transposeA: transposeA, transposeB: transposeB)(
+        Tensor(a, shape: transposeA ? [k, m] : [m, k], on: device),
+        Tensor(b, shape: transposeB ? [n, k] : [k, n], on: device)
+      ).floats()
+      for i in 0..<m {
+        for j in 0..<n {
+          let exact = (0..<k).reduce(0.0) { sum, p in
+            let (left, right) = (a[transposeA ? p * m + i : i * k + p], b[transposeB ? j * k + p : p * n + j])
+            return sum + Double(left) * Double(right)
+          }
+          // The sum of absolute products is at most k. A NaN fails as well.
+          guard abs(Double(c[i * n + j]) - exact) <= tolerance * Double(k) else { return false }
+        }
+      }
+    }
+    return true
+  }
+
+  /// First layers have few channels and take kernels of their own.
+  private static func convolution(
+    _ direction: Convolution.Direction, _ algorithm: ConvolutionAlgorithm, on device: Device
+  ) throws -> Bool {
+    try ConvolutionAlgorithm.$forced.withValue(algorithm) {
+      for (channels, stride) in algorithm == .winograd ? [(16, 1)] : [(1, 1), (19, 1), (5, 2)] {
+        let geometry = try ConvolutionGeometry(
+          images: [2, 9, 18, channels], weights: [3, 3, channels, 35], stride: stride, padding: 1)
+        guard try ConvolutionError(geometry).largest(direction, on: device) <= tolerance else { return false }
+      }
+      return true
+    }
+  }
+}
+
+extension OpenCL {
+  /// Checks the kernels in use, unless they have passed with this driver before. What fails is disabled: with a
+  /// kernel shape the other one takes its place, and is checked too.
+  /// - Parameters:
+  ///   - progress: called before each check with the number of those done and of all.
+  ///   - warn: called with a sentence about each check that failed.
+  /// - Throws: `.deviceUnavailable` if no kernel shape computes right results.
+  package func checkKernels(
+    _ checks: [KernelCheck] = KernelCheck.all, progress: (Int, Int) -> Void = { _, _ in },
+    warn: (String) -> Void
+  ) throws {
+    let key =
+      ["kernel checks", kernelShape.rawValue] + checks.map(\.name) + info.identity + KernelSources.all
+    if cache?.binary(for: key) != nil { return }
+    let wanted = checks.filter { isInUse($0.variant) }
+    for (index, check) in wanted.enumerated() where isEnabled(check.variant) {
+      progress(index, wanted.count)
+      guard let reason = failure(of: check) else { continue }
+      let shape = kernelShape
+      try disable(check.variant)
+      warn("\(check.name), \(check.variant) kernels, \(reason) on \(info.name); it is not used")
+      if kernelShape != shape { return try checkKernels(checks, progress: progress, warn: warn) }
+    }
+    if disabledVariants.isEmpty { cache?.store([], for: key) }
+  }
+
+  /// What is wrong, or nil.
+  private func failure(of check: KernelCheck) -> String? {
+    do {
+      return try check.passes(self) ? nil : "computes wrong results"
+    } catch {
+      return "fails (\(error))"
+    }
+  }
+
+  /// Variants that are no kernel shape count as used.
+  private func isInUse(_ variant: String) -> Bool {
+    KernelShape(rawValue: variant).map { $0 == kernelShape } ?? true
+  }
+}

@@ -1,0 +1,110 @@
+import Devices
+import FileFormats
+import Foundation
+import TestSupport
+import Tensors
+import Testing
+
+@Suite(
+  .enabled(if: !OpenCLDeviceInfo.all.isEmpty && !isUnderOclgrind, "SKIPPED: kernel checks: no OpenCL device"))
+struct KernelCheckTests {
+  private func open(
+    _ shape: OpenCL.KernelShape, _ cache: ProgramCache? = nil, wrong kernel: String? = nil
+  ) throws -> OpenCL {
+    try OpenCL(
+      OpenCLDeviceInfo.all[0], kernelShape: shape, cache: cache,
+      faults: kernel.map { FaultInjection(.wrong(kernel: $0)) })
+  }
+
+  @Test(arguments: OpenCL.KernelShape.allCases)
+  func goodKernelsPass(shape: OpenCL.KernelShape) throws {
+    let device = try open(shape)
+    try device.checkKernels { Issue.record("\($0)") }
+    #expect(device.kernelShape == shape)
+  }
+
+  /// Each kernel of a product or convolution that computes one wrong number is found, and the other shape is used.
+  @Test(arguments: OpenCL.KernelShape.allCases)
+  func wrongKernelsAreFound(shape: OpenCL.KernelShape) throws {
+    let kernels = KernelSources.familyOfKernel.filter {
+      ["matmul_\(shape)", "convolution_\(shape)"].contains($0.value)
+    }
+    #expect(kernels.count >= 2)
+    var launched = 0
+    for kernel in kernels.keys.sorted() {
+      let device = try open(shape, wrong: kernel)
+      var warnings: [String] = []
+      try device.checkKernels { warnings.append($0) }
+      // A kernel that serves large shapes only does not run at these.
+      guard !warnings.isEmpty else { continue }
+      launched += 1
+      #expect(device.kernelShape != shape && !device.isEnabled(shape.rawValue), "\(kernel)")
+      #expect(warnings.count == 1 && warnings[0].contains("computes wrong results"), "\(warnings)")
+      let c = try matmul(
+        Tensor([1.0, 2] as [Float], shape: [1, 2], on: .openCL(device)),
+        Tensor([3.0, 4] as [Float], shape: [2, 1], on: .openCL(device)))
+      #expect(try c.floats() == [11])
+    }
+    #expect(launched >= 2)
+  }
+
+  /// A wrong kernel of Winograd's algorithm leaves the shape in use and its direct convolutions.
+  @Test(arguments: ["winograd_filter_cpu", "winograd_cpu"])
+  func wrongWinogradIsGivenUpAlone(kernel: String) throws {
+    let device = try open(.cpu, wrong: kernel)
+    var warnings: [String] = []
+    try device.checkKernels { warnings.append($0) }
+    #expect(warnings.count == 1 && warnings[0].contains("winograd kernels"), "\(warnings)")
+    #expect(device.kernelShape == .cpu && device.isEnabled("cpu") && !device.isEnabled("winograd"))
+    warnings = []
+    try device.checkKernels { warnings.append($0) }
+    #expect(warnings.isEmpty, "given up for good: \(warnings)")
+  }
+
+  /// Passing is remembered per driver, shape and checks; failing is not.
+  @Test func passingIsRemembered() throws {
+    try withTemporaryFolder { folder in
+      let cache = ProgramCache(folder: folder)
+      let runs = Runs()
+      let check = KernelCheck("counted", variant: "tiles") { _ in
+        runs.count += 1
+        return runs.passes
+      }
+      func run() throws -> (enabled: Bool, warnings: Int) {
+        let device = try open(.cpu, cache)
+        var warnings = 0
+        // Twice: what was given up at first must not pass for good.
+        for _ in 0..<2 { try device.checkKernels([check]) { _ in warnings += 1 } }
+        return (device.isEnabled("tiles"), warnings)
+      }
+      runs.passes = false
+      for count in 1...2 {
+        let (isEnabled, warnings) = try run()
+        #expect(!isEnabled && warnings == 1)
+        #expect(runs.count == count)
+      }
+      runs.passes = true
+      for _ in 0..<2 {
+        let (isEnabled, warnings) = try run()
+        #expect(isEnabled && warnings == 0)
+      }
+      #expect(runs.count == 3)
+      try open(.gpu, cache).checkKernels([check]) { _ in }
+      #expect(runs.count == 4, "the other shape")
+    }
+  }
+
+  @Test func kernelsThatDoNotCompileAreGivenUp() throws {
+    let device = try OpenCL(
+      OpenCLDeviceInfo.all[0], kernelShape: .gpu, cache: nil,
+      faults: FaultInjection(.build(family: "matmul_gpu")))
+    var warnings: [String] = []
+    try device.checkKernels { warnings.append($0) }
+    #expect(device.kernelShape == .cpu && warnings.count == 1 && warnings[0].contains("matmul_gpu.cl"))
+  }
+}
+
+private final class Runs: @unchecked Sendable {
+  var count = 0
+  var passes = true
+}
