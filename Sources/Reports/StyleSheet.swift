@@ -83,9 +83,10 @@ enum StyleSheet {
 
   private static let print = """
     @media print {
-      body { max-width: none; padding: 0; font-size: 9.5pt; }
+      html { font-size: 9.5pt; }
+      body { max-width: none; padding: 0; }
       .skip { display: none; }
-      figure svg, .card, tr, pre { break-inside: avoid; }
+      figure svg, figcaption, .card, tr, pre { break-inside: avoid; }
       h2, h3, h4, h5, h6, figcaption { break-after: avoid; }
       figure svg { max-width: 12cm; }
       .wide { overflow: visible; }
