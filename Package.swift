@@ -98,9 +98,10 @@ let package = Package(
     .testTarget(name: "AttacksTests", dependencies: ["Attacks", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "TestSupport"]),
-    .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "TestSupport"]),
+    .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Theory", "TestSupport"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "CZlib", "TestSupport"]),
     .testTarget(
-      name: "CommandTests", dependencies: ["TestSupport", "FileFormats", "Devices", "Reports", "temper"]),
+      name: "CommandTests",
+      dependencies: ["TestSupport", "FileFormats", "Devices", "Logits", "Reports", "temper"]),
   ] + wideKernels
 )

@@ -8,15 +8,17 @@ import Training
 
 /// Tables and values of a run, kept in its `analysis` folder with what they depend on.
 struct MeasurementStore {
-  /// nil if the run is a bare weights file: then nothing is kept.
+  /// nil if the run is a bare weights file or its folder cannot be written: then nothing is kept.
   private let folder: String?
   private let origin: [String: String]
 
   init(run: String, weights: String, dataset: String, precision: Precision) throws {
     var isFolder: ObjCBool = false
     _ = FileManager.default.fileExists(atPath: run, isDirectory: &isFolder)
-    folder = isFolder.boolValue ? run + "/analysis" : nil
-    if let folder { try RunFolder(folder).create() }
+    let kept = run + "/analysis"
+    folder =
+      isFolder.boolValue && (try? RunFolder(kept).create()) != nil
+        && FileManager.default.isWritableFile(atPath: kept) ? kept : nil
     var origin = ["weights_sha256": SHA256.hex(of: try InputFile.read(weights)), "dataset": dataset]
     if precision != .fp32 { origin["precision"] = precision.rawValue }
     self.origin = origin

@@ -41,6 +41,9 @@ public struct RunMeasurement {
   public let attackedTraining: LogitTable
   /// The adversarial loss over the scale of the logits, on training images.
   public let scale: ScaleCurve
+  /// What an Linf attack takes off the margins of a locally linear network, for the images of ``attacked``; nil for an L2 attack
+  /// or more than ``LinearReductions/mostClasses`` classes.
+  public let linear: LinearReductions?
   /// - lambda |W|^2 of the last layer's weights and bias: the mean cross-entropy minus entropy that weight decay leaves at a
   /// point where the training loss is stationary in the logits' scale. nil unless the run was trained by SGD, whose decay is the
   /// gradient of lambda / 2 |W|^2, without label smoothing.
@@ -61,7 +64,9 @@ public struct RunMeasurement {
     clean = try measuring.clean()
     heldOut = try measuring.table("validation", split.validation)
     let count = min(settings.attackedLimit, settings.limit ?? .max)
-    attacked = try measuring.table("test-attacked", split.test.prefix(count), attack: attack)
+    let test = split.test.prefix(count)
+    attacked = try measuring.table("test-attacked", test, attack: attack)
+    linear = try measuring.linear(test, attack)
     let training = split.train.prefix(settings.attackedLimit)
     attackedTraining = try measuring.table("train-attacked", training, attack: attack)
     scale = try measuring.scale(training, attack)
@@ -120,6 +125,15 @@ private struct RunUnderMeasurement {
         of: network, over: DeviceDataset(images, on: device), attack: attack ?? NoAttack() as any Attack,
         measuresGradients: gradients, provenance: provenance
       ) { done in try progress("\(path): \(name), \(done) of \(images.count) images") }
+    }
+  }
+
+  func linear(_ images: ImageDataset, _ attack: PGD) throws -> LinearReductions? {
+    guard attack.threat.norm == .linf, images.classes <= LinearReductions.mostClasses else { return nil }
+    return try store.value("linear", images: images, attack: attack) {
+      try LinearReductions(
+        of: network, over: DeviceDataset(images, on: device), epsilon: attack.threat.epsilon.float
+      ) { done in try progress("\(path): gradients of margins, \(done) of \(images.count) images") }
     }
   }
 

@@ -12,7 +12,7 @@ public struct ArrayDataset: BatchSource {
   public let channels: Int
   /// One class index per image.
   public let labels: [Int32]
-  private let rows: NpyRows
+  private let rows: ArrayRows
   private let device: Device
   /// Rounding of a file's conversion that is clamped instead of refused.
   private static let tolerance: Float = 1e-6
@@ -26,7 +26,7 @@ public struct ArrayDataset: BatchSource {
   public init(
     imageFile: String, labelFile: String? = nil, extents: [Int]? = nil, classes: Int, on device: Device
   ) throws {
-    let array = try NpyRows(contentsOf: imageFile)
+    let array = try ArrayRows(npy: imageFile)
     guard array.shape.count == 4 || array.shape.count == 3 else {
       throw TemperError(
         .badData, file: imageFile, field: "shape", "is \(array.shape)",

@@ -50,6 +50,39 @@ public enum AtomicFile {
     }
   }
 
+  /// Checks that a file at `path` could be written now, before work whose result shall go there. Nothing is left behind, and an
+  /// existing file stays as it is.
+  ///
+  /// - Throws: ``TemperError`` of kind `io`, naming `path`.
+  public static func checkWritable(_ path: String) throws {
+    struct Probe: Error {}
+    var status = stat()
+    if stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) {
+      // Opening a pipe would show its reader an end.
+      guard access(path, W_OK) == 0 else { throw writeError(path, code: errno) }
+      return
+    }
+    do { try write(to: path) { _ in throw Probe() } } catch is Probe {}
+  }
+
+  /// Checks that a folder could be made at `path`, with the folders above it, and files written into it.
+  ///
+  /// - Throws: ``TemperError`` of kind `io`, naming `path`.
+  public static func checkFolder(_ path: String) throws {
+    let url = URL(fileURLWithPath: path)
+    var folder = url.path
+    while folder != "/", !FileManager.default.fileExists(atPath: folder) {
+      folder = (folder as NSString).deletingLastPathComponent
+    }
+    do {
+      try checkWritable(folder + "/.temper-probe")
+    } catch let error as TemperError {
+      throw TemperError(
+        .io, file: path, "cannot be made or written into: " + error.message,
+        remedy: "Choose a folder that you may write to.")
+    }
+  }
+
   /// Writes a temporary file beside `target` and renames it. `path` is the name for error messages.
   private static func replace<Result>(
     _ target: String, shownAs path: String, permissions: mode_t?, _ body: (Writer) throws -> Result

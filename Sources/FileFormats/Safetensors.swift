@@ -75,13 +75,16 @@ public struct Safetensors: Sendable {
   ///
   /// - Throws: ``TemperError`` of kind `badData` if there is none.
   public func tensor(_ name: String) throws -> Tensor {
-    guard let place = places[name] else {
-      let present = names.isEmpty ? "none" : names.prefix(8).joined(separator: ", ")
-      let more = names.count > 8 ? ", ..." : ""
-      throw TemperError(
-        .badData, file: file, field: name, "is missing.", remedy: "The file has: \(present)\(more).")
-    }
+    guard let place = places[name] else { throw Self.missing(name, names, file) }
     return tensors[place]
+  }
+
+  /// Says that there is no array called `name`, and which there are.
+  static func missing(_ name: String, _ names: [String], _ file: String?) -> TemperError {
+    let present = names.isEmpty ? "none" : names.prefix(8).joined(separator: ", ")
+    let more = names.count > 8 ? ", ..." : ""
+    return TemperError(
+      .badData, file: file, field: name, "is missing.", remedy: "The file has: \(present)\(more).")
   }
 }
 

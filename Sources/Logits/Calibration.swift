@@ -21,15 +21,31 @@ public struct Calibration: Sendable, Equatable, Codable {
   /// Measures a table; nil without labels.
   /// - Parameter held: a table of other samples on which the temperature is fitted, as it should be; by default the same.
   public init?(of table: LogitTable, fittingOn held: LogitTable? = nil) {
-    let measures = table.measures()
-    guard let correct = measures.isCorrect else { return nil }
-    bins = reliability(confidence: measures.confidence, correct: correct, binning: .equalMass(15))
+    // Reading tables in memory throws nothing.
+    try! self.init(of: AlignedSamples(table), fittingOn: held.map { AlignedSamples($0) })
+  }
+
+  init?(of samples: AlignedSamples, fittingOn held: AlignedSamples? = nil) throws {
+    guard let correct = try samples.isCorrect() else { return nil }
+    let confidence = try samples.values(.confidence)!
+    bins = reliability(confidence: confidence, correct: correct, binning: .equalMass(15))
     adaptiveError = expectedCalibrationError(bins)
     equalWidthError = expectedCalibrationError(
-      reliability(confidence: measures.confidence, correct: correct, binning: .equalWidth(15)))
-    let fitted = held ?? table
-    temperature = fitted.labels.flatMap {
-      fittedTemperature(logits: fitted.logits, classCount: fitted.classCount, labels: $0)
+      reliability(confidence: confidence, correct: correct, binning: .equalWidth(15)))
+    temperature = try (held ?? samples).fittedTemperature()
+  }
+}
+
+extension AlignedSamples {
+  /// The temperature of the smallest mean negative log-likelihood; nil without labels or where there is none.
+  fileprivate func fittedTemperature() throws -> Double? {
+    guard let labels else { return nil }
+    let slope = try sum { z, place in SIMD2(z.maximum - Double(z.values[Int(labels[place])]), 0) }
+    return try Statistics.fittedTemperature(slopeAtInfinity: slope[0]) { scale in
+      let sums = try sum { z, place in
+        lossDerivatives(z.values, largest: z.predicted, label: Int(labels[place]), scale: scale)
+      }
+      return (sums[0], sums[1])
     }
   }
 }

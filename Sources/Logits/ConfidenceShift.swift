@@ -1,4 +1,3 @@
-import Foundation
 import Randomness
 import Statistics
 
@@ -101,9 +100,11 @@ public struct ConfidenceShift: Sendable, Equatable, Codable {
   public static let listed = 24
 
   /// - Parameters:
+  ///   - step: Tables hold every so many-th sample of the first one.
   ///   - features: a number per sample and name, such as the brightness of its image.
-  init(standard: [LogitTable], robust: [LogitTable], features: [String: [Double]]) {
-    let certainties = (standard + robust).map { averageRanks($0.certainties) }
+  init(standard: [LogitTable], robust: [LogitTable], every step: Int = 1, features: [String: [Double]]) {
+    // Reading tables in memory throws nothing.
+    let certainties = (standard + robust).map { averageRanks(try! AlignedSamples($0).certainties()) }
     let seeds = standard.count
     let ranks = [certainties[..<seeds], certainties[seeds...]].map { kind in
       certainties[0].indices.map { row in mean(kind.map { $0[row] }) / Double(certainties[0].count) }
@@ -112,7 +113,7 @@ public struct ConfidenceShift: Sendable, Equatable, Codable {
     let (robustTenth, standardTenth) = (tenths.highest, tenths.lowest)
     func sample(_ row: Int) -> Sample {
       Sample(
-        sampleID: standard[0].sampleIDs[row], row: row, label: standard[0].labels?[row],
+        sampleID: standard[0].sampleIDs[row], row: row * step, label: standard[0].labels?[row],
         standardRank: ranks[0][row], robustRank: ranks[1][row], standardTop: Self.top(standard, row),
         robustTop: Self.top(robust, row))
     }
@@ -189,9 +190,11 @@ public struct ConfidenceShift: Sendable, Equatable, Codable {
   private static func top(_ tables: [LogitTable], _ row: Int) -> [ClassProbability] {
     var probabilities = [Double](repeating: 0, count: tables[0].classCount)
     for table in tables {
-      let logits = LogitRow(table.row(row))
-      for (index, value) in logits.values.enumerated() {
-        probabilities[index] += exp(value - logits.maximum) * logits.confidence / Double(tables.count)
+      table.withRow(row) { logits in
+        let softmax = logits.softmax
+        for (index, value) in logits.values.enumerated() {
+          probabilities[index] += softmax.probability(value) / Double(tables.count)
+        }
       }
     }
     let order = probabilities.indices.sorted {

@@ -16,8 +16,9 @@ public struct Effect: Sendable, Equatable, Codable {
   public let difference: Double
   /// 95 % interval of the difference by the paired t distribution over seeds; nil with one pair.
   public let tInterval: Interval?
-  /// 95 % percentile interval of the difference: seeds are drawn with replacement, and samples within them; nil with one
-  /// pair. With few seeds it is too narrow: see ``tInterval``.
+  /// 95 % percentile interval of the difference: seeds and samples are drawn with replacement, the same samples for all seeds,
+  /// since all networks are measured on one set of images; nil with one pair. With few seeds it is too narrow: see
+  /// ``tInterval``.
   public let bootstrapInterval: Interval?
   /// The paired t test over seeds; nil with one pair or equal differences.
   public let pairedT: TestResult?
@@ -54,38 +55,36 @@ public struct Effect: Sendable, Equatable, Codable {
     case kolmogorovSmirnov = "kolmogorov_smirnov"
   }
 
-  /// Compares a measure's values, sample by sample; pairs may differ in their samples.
-  init(_ pairs: [(standard: [Double], robust: [Double])]) {
-    let samples = pairs.map { pair in zip(pair.standard, pair.robust).map { $1 - $0 } }
-    differences = samples.map(mean)
+  /// Collects what is known of each pair; pairs may differ in their samples.
+  /// - Parameter means: What resampled mean differences are drawn from; nil with one pair.
+  init(_ pairs: [PairedValues], _ means: ClusterBootstrap.JointMeans?) {
+    differences = pairs.map(\.difference)
     difference = mean(differences)
-    standardMean = mean(pairs.map { mean($0.standard) })
-    robustMean = mean(pairs.map { mean($0.robust) })
+    standardMean = mean(pairs.map(\.standard.mean))
+    robustMean = mean(pairs.map(\.robust.mean))
     tInterval = Statistics.tInterval(differences)
-    bootstrapInterval = ClusterBootstrap().interval(samples)
+    bootstrapInterval = means.map { ClusterBootstrap().interval(of: $0) }
     // Differences that are equal but for rounding have no test.
     pairedT = pairedTTest(differences).flatMap { $0.statistic.isFinite ? $0 : nil }
     signFlipP = signFlipTest(differences)
-    let effects = samples.compactMap { Statistics.cohenDz($0) }.filter(\.isFinite)
+    let effects = pairs.compactMap(\.cohenDz).filter(\.isFinite)
     cohenDz = effects.count == pairs.count ? mean(effects) : nil
-    cliffsDelta = mean(pairs.map { Statistics.cliffsDelta($0.robust, $0.standard) })
-    shareRobustLower = mean(samples.map { share($0.map { $0 < 0 }) })
-    let tests = samples.compactMap { wilcoxonSignedRank($0)?.pValue }
+    cliffsDelta = mean(pairs.map(\.distances.cliffsDelta))
+    shareRobustLower = mean(pairs.map(\.shareRobustLower))
+    let tests = pairs.compactMap(\.wilcoxonP)
     wilcoxonP = tests.count == pairs.count ? tests.max() : nil
-    kolmogorovSmirnov = mean(pairs.map { Statistics.kolmogorovSmirnov($0.standard, $0.robust).statistic })
-    wasserstein = mean(pairs.map { wassersteinDistance($0.standard, $0.robust) })
+    kolmogorovSmirnov = mean(pairs.map(\.distances.kolmogorovSmirnov))
+    wasserstein = mean(pairs.map(\.distances.wasserstein))
   }
 
-  /// The effects on every measure that all tables have, with Holm's correction over them.
-  static func all(_ pairs: [(standard: Measures, robust: Measures)]) -> [Measure: Effect] {
+  /// The effects on every measure that all pairs have, with Holm's correction over them.
+  static func all(
+    _ pairs: [[Measure: PairedValues]], _ means: [Measure: ClusterBootstrap.JointMeans]
+  ) -> [Measure: Effect] {
     var effects: [Measure: Effect] = [:]
     for measure in Measure.allCases {
-      let values = pairs.compactMap { pair in
-        pair.standard.values(measure).flatMap { a in pair.robust.values(measure).map { (a, $0) } }
-      }
-      if values.count == pairs.count {
-        effects[measure] = Effect(values.map { (standard: $0.0, robust: $0.1) })
-      }
+      let values = pairs.compactMap { $0[measure] }
+      if values.count == pairs.count { effects[measure] = Effect(values, means[measure]) }
     }
     let tested = Measure.allCases.filter { effects[$0]?.pairedT != nil }
     for (measure, p) in zip(tested, holm(tested.map { effects[$0]!.pairedT!.pValue })) {

@@ -1,9 +1,8 @@
-import FileFormats
 import Statistics
 
 /// The logits of a standard and of an adversarially trained ("robust") network on the same samples.
 ///
-/// Written as JSON with snake_case keys by its `Codable` conformance, and for people by ``text``.
+/// Written as JSON with snake_case keys by its `Codable` conformance.
 public struct LogitComparison: Sendable, Equatable, Codable {
   /// Where the standard network's logits come from.
   public let standardProvenance: [String: String]
@@ -43,15 +42,15 @@ public struct LogitComparison: Sendable, Equatable, Codable {
       case measures
     }
 
-    init(_ standard: Measures, _ robust: Measures) {
-      sampleCount = standard.predicted.count
-      standardAccuracy = standard.isCorrect.map(share)
-      robustAccuracy = robust.isCorrect.map(share)
-      confidenceRankCorrelation = spearman(standard.confidence, robust.confidence)?.statistic
-      measures = Measure.allCases.reduce(into: [:]) { result, measure in
-        guard let a = standard.values(measure), let b = robust.values(measure) else { return }
-        result[measure] = Pair(a, b)
-      }
+    fileprivate init(
+      _ sampleCount: Int, accuracies: (standard: Double, robust: Double)?, correlation: Double?,
+      _ measures: [Measure: PairedValues]
+    ) {
+      self.sampleCount = sampleCount
+      standardAccuracy = accuracies?.standard
+      robustAccuracy = accuracies?.robust
+      confidenceRankCorrelation = correlation
+      self.measures = measures.mapValues { Pair($0) }
     }
   }
 
@@ -72,104 +71,39 @@ public struct LogitComparison: Sendable, Equatable, Codable {
       case shareRobustLower = "share_robust_lower"
     }
 
-    init(_ standard: [Double], _ robust: [Double]) {
-      let pairs = zip(standard, robust)
-      self.standard = Distribution(standard)
-      self.robust = Distribution(robust)
-      meanDifference = pairs.reduce(0) { $0 + ($1.1 - $1.0) } / Double(standard.count)
-      shareRobustLower = share(pairs.map { $1 < $0 })
+    fileprivate init(_ values: PairedValues) {
+      (standard, robust) = (values.standard, values.robust)
+      (meanDifference, shareRobustLower) = (values.difference, values.shareRobustLower)
     }
   }
 
   /// Compares two tables, matching their rows by sample id. Labels may be missing from one of them.
   ///
   /// - Throws: ``TemperError`` of kind `badData` if the tables differ in classes, sample ids or labels.
-  public init(standard: LogitTable, robust: LogitTable) throws {
-    let (standard, robust) = try Self.matched(standard, robust)
-    let (a, b) = (standard.measures(), robust.measures())
-    standardProvenance = standard.provenance
-    robustProvenance = robust.provenance
-    all = Group(a, b)
-    guard let correctA = a.isCorrect, let correctB = b.isCorrect else {
-      jointlyCorrect = nil
-      return
-    }
-    let rows = correctA.indices.filter { correctA[$0] && correctB[$0] }
-    jointlyCorrect =
-      rows.isEmpty ? nil : Group(standard.selecting(rows).measures(), robust.selecting(rows).measures())
+  public init(standard: any LogitSamples, robust: any LogitSamples) throws {
+    let networks = try AlignedSamples.matching([standard, robust], names: ["standard", "robust"])
+    try self.init(networks[0], networks[1], PairedMeasures([networks[0]], [networks[1]]).pairs[0])
   }
 
-  /// Both tables with rows in the order of `standard`'s and the same labels.
-  static func matched(
-    _ standard: LogitTable, _ robust: LogitTable
-  ) throws -> (standard: LogitTable, robust: LogitTable) {
-    func fault(_ field: String, _ message: String) -> TemperError {
-      TemperError(
-        .badData, field: field, message,
-        remedy: "Both tables must come from the same samples of one data set.")
-    }
-    guard standard.classCount == robust.classCount else {
-      throw fault(
-        "logits", "have \(standard.classCount) classes (standard) and \(robust.classCount) (robust).")
-    }
-    guard standard.sampleCount == robust.sampleCount else {
-      throw fault("sample_ids", "are \(standard.sampleCount) (standard) and \(robust.sampleCount) (robust).")
-    }
-    let key = LogitTable.ProvenanceKey.imagesSHA256
-    if let a = standard.provenance[key], let b = robust.provenance[key], a != b {
-      throw fault(key, "differ: the logits are of different images.")
-    }
-    let places = Dictionary(uniqueKeysWithValues: zip(robust.sampleIDs, 0...))
-    let rows = try standard.sampleIDs.map { id in
-      guard let row = places[id] else { throw fault("sample_ids", "differ: the robust table lacks \(id).") }
-      return row
-    }
-    let robust = robust.selecting(rows)
-    if let a = standard.labels, let b = robust.labels, let row = a.indices.first(where: { a[$0] != b[$0] }) {
-      throw fault(
-        "labels", "differ for sample id \(standard.sampleIDs[row]): \(a[row]) (standard), \(b[row]) (robust)."
-      )
-    }
-    let labels = standard.labels ?? robust.labels
-    return (standard.labelled(labels), robust.labelled(labels))
-  }
-
-  /// A table for people.
-  public var text: String {
-    let groups =
-      [("All samples", all)] + (jointlyCorrect.map { [("Samples both classify correctly", $0)] } ?? [])
-    return groups.map { "\($0): \($1.text)" }.joined(separator: "\n\n")
-  }
-}
-
-extension LogitComparison.Group {
-  fileprivate var text: String {
-    var title = "\(sampleCount)"
-    if let standardAccuracy, let robustAccuracy {
-      title += ", accuracy \(percent(standardAccuracy)) standard, \(percent(robustAccuracy)) robust"
-    }
-    if let confidenceRankCorrelation {
-      title += ", rank correlation of confidence \(decimal(confidenceRankCorrelation))"
-    }
-    let rows = Measure.allCases.compactMap { measure in
-      measures[measure].map { pair in
-        let numbers = [
-          pair.standard.mean, pair.robust.mean, pair.meanDifference, pair.standard.quantiles.p50,
-          pair.robust.quantiles.p50,
-        ]
-        return [measure.rawValue] + numbers.map(decimal) + [percent(pair.shareRobustLower)]
+  /// Compares two networks whose measures were paired already.
+  init(_ standard: AlignedSamples, _ robust: AlignedSamples, _ measures: PairedMeasures.Pair) throws {
+    standardProvenance = standard.samples.provenance
+    robustProvenance = robust.samples.provenance
+    var accuracies: (standard: Double, robust: Double)?
+    if let a = try standard.isCorrect(), let b = try robust.isCorrect() { accuracies = (share(a), share(b)) }
+    let ranksA = doubledRanks(try standard.values(.confidence)!)
+    let ranksB = doubledRanks(try robust.values(.confidence)!)
+    all = Group(
+      standard.sampleCount, accuracies: accuracies,
+      correlation: rankCorrelation(ranksA, ranksB)?.statistic, measures.all)
+    jointlyCorrect = measures.jointlyCorrect.map { joint in
+      let isJoint = measures.isJoint!
+      func ranks(_ ranks: [UInt32]) -> [UInt32] {
+        doubledRanks(zip(ranks, isJoint).compactMap { $1 ? Double($0) : nil })
       }
+      return Group(
+        isJoint.count { $0 }, accuracies: (1, 1),
+        correlation: rankCorrelation(ranks(ranksA), ranks(ranksB))?.statistic, joint)
     }
-    let head = ["measure", "standard", "robust", "difference", "median std", "median rob", "robust lower"]
-    return title + "\n" + aligned([head] + rows)
-  }
-}
-
-extension LogitTable {
-  /// This table with other labels, which must be valid.
-  fileprivate func labelled(_ labels: [Int32]?) -> LogitTable {
-    LogitTable(
-      unchecked: logits, classCount: classCount, labels: labels, sampleIDs: sampleIDs,
-      gapGradientNorms: gapGradientNorms, provenance: provenance)
   }
 }

@@ -57,41 +57,12 @@ public struct LogitTable: Sendable, Equatable {
     logits: [Float], classCount: Int, labels: [Int32]? = nil, sampleIDs: [Int64]? = nil,
     gapGradientNorms: [Float]? = nil, provenance: [String: String] = [:], file: String? = nil
   ) throws {
-    func fault(_ field: String, _ message: String, _ remedy: String? = nil) -> TemperError {
-      TemperError(.badData, file: file, field: field, message, remedy: remedy)
-    }
-    guard classCount >= 2 else { throw fault("logits", "have \(classCount) classes; at least 2 are needed.") }
-    let count = logits.count / classCount
-    guard count > 0, logits.count == count * classCount else {
-      throw fault("logits", "are \(logits.count) numbers, which make no rows of \(classCount) classes.")
-    }
-    if let place = logits.firstIndex(where: { !$0.isFinite }) {
-      throw fault(
-        "logits", "row \(place / classCount), class \(place % classCount) is \(logits[place]).",
-        "The network diverged or the file is damaged.")
-    }
-    if let labels {
-      guard labels.count == count else { throw fault("labels", "are \(labels.count) for \(count) samples.") }
-      if let row = labels.firstIndex(where: { !(0..<classCount ~= Int($0)) }) {
-        throw fault("labels", "row \(row) is \(labels[row]); classes are 0 to \(classCount - 1).")
-      }
-    }
+    let count = try Self.sampleCount(logits.count, classCount, file)
+    try Self.check(logits: logits, classCount: classCount, file: file)
+    if let labels { try Self.check(labels: labels, count, classCount, file) }
+    if let sampleIDs { try Self.check(sampleIDs: sampleIDs, count, file) }
+    if let gapGradientNorms { try Self.check(norms: gapGradientNorms, count, file) }
     let sampleIDs = sampleIDs ?? (0..<Int64(count)).map { $0 }
-    guard sampleIDs.count == count else {
-      throw fault("sample_ids", "are \(sampleIDs.count) for \(count) samples.")
-    }
-    var seen: Set<Int64> = []
-    if let row = sampleIDs.firstIndex(where: { !seen.insert($0).inserted }) {
-      throw fault("sample_ids", "row \(row) repeats the id \(sampleIDs[row]).")
-    }
-    if let norms = gapGradientNorms {
-      guard norms.count == count else {
-        throw fault("gap_gradient_norms", "are \(norms.count) for \(count) samples.")
-      }
-      if let row = norms.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
-        throw fault("gap_gradient_norms", "row \(row) is \(norms[row]).")
-      }
-    }
     (sampleCount, self.classCount, self.logits) = (count, classCount, logits)
     (self.labels, self.sampleIDs, self.provenance) = (labels, sampleIDs, provenance)
     self.gapGradientNorms = gapGradientNorms
@@ -100,15 +71,6 @@ public struct LogitTable: Sendable, Equatable {
   /// The logits of sample `row`, (K).
   public func row(_ row: Int) -> ArraySlice<Float> {
     logits[row * classCount..<(row + 1) * classCount]
-  }
-
-  /// Whether every row lies in [0, 1] and sums to 1 within 1e-5, as the output of a softmax does. Measures of
-  /// such a table are misleading, so users should be warned.
-  public var looksLikeProbabilities: Bool {
-    (0..<sampleCount).allSatisfy { index in
-      let row = row(index)
-      return row.allSatisfy { 0...1 ~= $0 } && abs(row.reduce(0) { $0 + Double($1) } - 1) < 1e-5
-    }
   }
 
   /// The table with the given rows in the given order.

@@ -31,7 +31,7 @@ public enum Manipulation: Sendable, Equatable, CustomStringConvertible {
 
   /// Changes `row`, the logits of the sample `id`.
   fileprivate func apply(to row: inout [Float], id: Int64) {
-    let predicted = LogitRow(row[...]).predicted
+    let predicted = row.withUnsafeBufferPointer { LogitRow($0).predicted }
     let others = row.indices.filter { $0 != predicted }
     let values: [Float]
     switch self {

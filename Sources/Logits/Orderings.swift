@@ -67,12 +67,14 @@ public struct Orderings: Sendable, Equatable, Codable {
     let step = max(1, a.sampleCount / comparedSamples)
     return average(
       stride(from: 0, to: a.sampleCount, by: step).map { row in
-        let (x, y) = (LogitRow(a.row(row)), LogitRow(b.row(row)))
-        guard x.predicted == y.predicted else { return nil }
-        var (u, v) = (x.values, y.values)
-        u.remove(at: x.predicted)
-        v.remove(at: x.predicted)
-        return kendallTau(u, v)
+        let predicted = a.withRow(row, \.predicted)
+        guard b.withRow(row, \.predicted) == predicted else { return nil }
+        func others(_ table: LogitTable) -> [Double] {
+          var values = table.row(row).map(Double.init)
+          values.remove(at: predicted)
+          return values
+        }
+        return kendallTau(others(a), others(b))
       })
   }
 }
@@ -95,8 +97,7 @@ extension Orderings.Kind {
   private static func topThree(_ table: LogitTable) -> (entropy: Double, share: Double) {
     var counts = [[[Int]: Int]](repeating: [:], count: table.classCount)
     for row in 0..<table.sampleCount {
-      let values = table.row(row)
-      let order = largest(4, of: Array(values))
+      let order = table.withRow(row) { $0.order(first: 4) }
       counts[order[0]][Array(order[1...]), default: 0] += 1
     }
     var (entropy, frequent) = (0.0, 0)
@@ -114,8 +115,7 @@ extension Orderings.Kind {
     var sums = [[Double]](repeating: [Double](repeating: 0, count: classes), count: classes)
     var counts = [Double](repeating: 0, count: classes)
     for row in 0..<table.sampleCount {
-      let values = Array(table.row(row))
-      let order = largest(classes, of: values)
+      let order = table.withRow(row) { $0.order(first: classes) }
       counts[order[0]] += 1
       for (rank, other) in order.enumerated() { sums[order[0]][other] += Double(rank) }
     }
@@ -128,21 +128,15 @@ extension Orderings.Kind {
     var sums = [[Double]](repeating: [Double](repeating: 0, count: classes), count: classes)
     var counts = [Double](repeating: 0, count: classes)
     for row in 0..<table.sampleCount {
-      let logits = LogitRow(table.row(row))
-      counts[Int(labels[row])] += 1
-      for (other, value) in logits.values.enumerated() {
-        sums[Int(labels[row])][other] += exp(value - logits.maximum) * logits.confidence
+      let label = Int(labels[row])
+      counts[label] += 1
+      table.withRow(row) { logits in
+        let softmax = logits.softmax
+        for (other, value) in logits.values.enumerated() { sums[label][other] += softmax.probability(value) }
       }
     }
     return zip(sums, counts).map { sums, count in sums.map { count > 0 ? $0 / count : 0 } }
   }
-}
-
-/// The places of the largest values, largest first, the lower of equal ones first.
-private func largest(_ count: Int, of values: [Float]) -> [Int] {
-  var order = Array(values.indices)
-  order.sort { values[$0] != values[$1] ? values[$0] > values[$1] : $0 < $1 }
-  return Array(order.prefix(count))
 }
 
 /// The mean of the values there are; nil of none.

@@ -13,6 +13,8 @@ public struct StudyResults: Sendable, Codable {
   public let standardTheory: [TheoryCheck]
   /// Checks of the theory on the robust networks.
   public let robustTheory: [TheoryCheck]
+  /// How far attacked margins are those of locally linear networks; nil if it was not measured.
+  public let linear: LinearStudy?
   /// Networks of other radii, if there are any.
   public let dose: DoseResponse?
   /// Everything that the figures were measured with, by name.
@@ -21,7 +23,7 @@ public struct StudyResults: Sendable, Codable {
   public let claims: [Claim]
 
   enum CodingKeys: String, CodingKey {
-    case clean, attacked, dose, settings, claims
+    case clean, attacked, linear, dose, settings, claims
     case standardNames = "standard_names"
     case robustNames = "robust_names"
     case standardTheory = "standard_theory"
@@ -31,8 +33,8 @@ public struct StudyResults: Sendable, Codable {
   /// Collects results, and the claims of all of them.
   public init(
     standardNames: [String], robustNames: [String], clean: LogitStudy, attacked: LogitStudy? = nil,
-    standardTheory: [TheoryCheck] = [], robustTheory: [TheoryCheck] = [], dose: DoseResponse? = nil,
-    settings: [String: String] = [:]
+    standardTheory: [TheoryCheck] = [], robustTheory: [TheoryCheck] = [], linear: LinearStudy? = nil,
+    dose: DoseResponse? = nil, settings: [String: String] = [:]
   ) {
     self.standardNames = standardNames
     self.robustNames = robustNames
@@ -40,6 +42,7 @@ public struct StudyResults: Sendable, Codable {
     self.attacked = attacked
     self.standardTheory = standardTheory
     self.robustTheory = robustTheory
+    self.linear = linear
     self.dose = dose
     self.settings = settings
     claims =

@@ -23,11 +23,17 @@ public struct Distribution: Sendable, Equatable, Codable {
 
   /// Describes `values`, which must not be empty.
   public init(_ values: [Double]) {
+    var values = values
+    sort(&values)
+    self.init(ascending: values[...])
+  }
+
+  /// - Parameter values: In ascending order, not empty.
+  init(ascending values: ArraySlice<Double>) {
     let count = Double(values.count)
     let mean = values.reduce(0, +) / count
     let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    let sorted = values.sorted()
-    func percentile(_ percent: Double) -> Double { quantile(sorted, percent / 100) }
+    func percentile(_ percent: Double) -> Double { quantile(values, percent / 100) }
     self.mean = mean
     standardDeviation = (squares / count).squareRoot()
     quantiles = Quantiles(

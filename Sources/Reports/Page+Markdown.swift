@@ -23,6 +23,8 @@ extension Page.Block {
     case .code(let text): "```\n\(text)\n```"
     case .table(let table): table.caption + ":\n\n" + table.markdown
     case .plot(let plot): "Plot: \(plot.title). \(plot.message)"
+    case .graphs(let graphs):
+      graphs.map { "Graph: \($0.title). \($0.message) \($0.remark)" }.joined(separator: "\n\n")
     case .links(let links): links.map { "- [\($0.text)](\($0.address))" }.joined(separator: "\n")
     case .gallery, .downloads: nil
     }
@@ -31,5 +33,5 @@ extension Page.Block {
 
 extension [Page.Block] {
   /// The blocks as Markdown, as in ``Page/markdown``.
-  var markdown: String { compactMap(\.markdown).joined(separator: "\n\n") + "\n" }
+  public var markdown: String { compactMap(\.markdown).joined(separator: "\n\n") + "\n" }
 }

@@ -21,6 +21,8 @@ public struct Page: Sendable {
     case table(Table)
     /// A plot with its data.
     case plot(Plot)
+    /// Graphs of classes, side by side where there is space.
+    case graphs([ClassGraph])
     /// Images with predictions.
     case gallery(Gallery)
     /// Files to save.
@@ -157,6 +159,7 @@ private struct PageWriter {
         """
     case .table(let table): html += table.html
     case .plot(let plot): add(plot)
+    case .graphs(let graphs): add(graphs)
     case .gallery(let gallery): html += gallery.html
     case .downloads(let downloads): addList(downloads.map(\.html))
     case .links(let links):
@@ -166,6 +169,15 @@ private struct PageWriter {
 
   private mutating func addList(_ items: [String]) {
     html += "<ul>\n\(items.map { "<li>\($0)</li>\n" }.joined())</ul>\n"
+  }
+
+  private mutating func add(_ graphs: [ClassGraph]) {
+    html += "<div class=\"graphs\">\n"
+    for graph in graphs {
+      figures += 1
+      html += graph.html(prefix: "fig\(figures)")
+    }
+    html += "</div>\n"
   }
 
   private mutating func add(_ plot: Plot) {

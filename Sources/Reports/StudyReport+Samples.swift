@@ -21,54 +21,13 @@ extension StudyReport {
   }
 
   private var composition: Page.Section? {
-    guard let composition = study.shift.composition, study.classCount <= 100 else { return nil }
-    var sentence =
-      "Ranks of confidence, in means over seeds. The tenths with the largest differences both ways."
-    if let test = composition.test {
-      sentence +=
-        " Chi-squared \(StudyText.number(test.statistic)), p \(StudyText.probability(test.pValue)) that both have the"
-        + " same classes."
+    StudyText.composition(study, classNames).map {
+      Page.Section("Classes", [.paragraph(StudyText.compositionSentence(study)), .table($0)])
     }
-    return Page.Section(
-      "Classes",
-      [
-        .paragraph(sentence),
-        .table(
-          Table(
-            "Samples by true class",
-            columns: [
-              .text("Class"), .number("AT more confident"), .number("Standard more confident"),
-              .number("All"),
-            ],
-            rows: classNames.indices.map {
-              [
-                classNames[$0], "\(composition.robustHigher[$0])", "\(composition.standardHigher[$0])",
-                "\(composition.all[$0])",
-              ]
-            })),
-      ])
   }
 
   private var features: Page.Section? {
-    guard !study.shift.features.isEmpty else { return nil }
-    return Page.Section(
-      "Images",
-      [
-        .table(
-          Table(
-            "Mean features of the images of the two tenths",
-            columns: [
-              .text("Feature"), .number("AT more confident"), .number("Standard more confident"),
-              .number("All"), .number("KS distance"), .number("p (Holm)"),
-            ],
-            rows: study.shift.features.sorted { $0.key < $1.key }.map { name, contrast in
-              [
-                name, StudyText.number(contrast.robustHigher), StudyText.number(contrast.standardHigher),
-                StudyText.number(contrast.all), StudyText.number(contrast.test.statistic),
-                StudyText.probability(contrast.test.pValue),
-              ]
-            }))
-      ])
+    StudyText.features(study).map { Page.Section("Images", [.table($0)]) }
   }
 
   private var galleries: [Page.Section] {
@@ -107,27 +66,7 @@ extension StudyReport {
   }
 
   var orderings: Page.Section? {
-    guard let orderings = study.orderings else { return nil }
-    let rows: [[String]] = [
-      [
-        "Kendall's tau of the other classes' logits, standard and AT", StudyText.number(orderings.tauBetween),
-      ],
-      ["… two standard networks", StudyText.number(orderings.tauWithinStandard)],
-      ["… two AT networks", StudyText.number(orderings.tauWithinRobust)],
-      [
-        "Entropy of the next three classes given the first (nats), standard",
-        StudyText.number(orderings.standard.topThreeEntropy),
-      ],
-      ["… AT", StudyText.number(orderings.robust.topThreeEntropy)],
-      ["… at most", StudyText.number(orderings.standard.topThreeEntropyLimit)],
-      [
-        "Share of samples with their class's most frequent next three, standard",
-        percentText(orderings.standard.mostFrequentShare),
-      ],
-      ["… AT", percentText(orderings.robust.mostFrequentShare)],
-    ]
-    let table = Table(
-      "Orders of the classes below the predicted one", columns: [.text("What"), .number("Value")], rows: rows)
+    guard let orderings = study.orderings, let table = StudyText.orderings(study) else { return nil }
     let kinds = [("standard networks", orderings.standard), ("AT", orderings.robust)]
     let ranks = kinds.compactMap { name, kind in
       kind.meanRanks.map {
@@ -160,18 +99,11 @@ extension StudyReport {
   }
 
   var calibration: Page.Section? {
-    guard !study.standardCalibration.isEmpty, !study.robustCalibration.isEmpty else { return nil }
+    guard let table = StudyText.calibration(results) else { return nil }
     func bins(_ name: String, _ calibration: Calibration) -> Plot.Reliability {
       Plot.Reliability(
         name,
         calibration.bins.map { .init(confidence: $0.confidence, accuracy: $0.accuracy, count: $0.count) })
-    }
-    let names = results.standardNames + results.robustNames
-    let rows = zip(names, study.standardCalibration + study.robustCalibration).map { name, calibration in
-      [
-        name, percentText(calibration.adaptiveError), percentText(calibration.equalWidthError),
-        StudyText.number(calibration.temperature),
-      ]
     }
     return Page.Section(
       "Calibration",
@@ -183,13 +115,7 @@ extension StudyReport {
             series: [
               bins("standard", study.standardCalibration[0]), bins("AT", study.robustCalibration[0]),
             ])),
-        .table(
-          Table(
-            "Expected calibration errors and fitted temperatures",
-            columns: [
-              .text("Network"), .number("ECE, equal counts"), .number("ECE, equal widths"),
-              .number("Temperature"),
-            ], rows: rows)),
+        .table(table),
         .paragraph(
           "15 bins. A temperature below 1 means that the network is less confident than it is accurate. Temperatures are"
             + " fitted on validation images where runs were given."),

@@ -5,31 +5,14 @@ import Statistics
 
 extension StudyReport {
   var theory: Page.Section? {
-    let checks = results.standardTheory.map { ($0, "standard") } + results.robustTheory.map { ($0, "AT") }
-    guard !checks.isEmpty else { return nil }
-    let table = Table(
-      "Attacked training images (clean columns: test images), and the scale of the logits with the smallest adversarial loss",
-      columns: [
-        .text("Network"), .text("Kind"), .number("Loss"), .number("Entropy"), .number("Loss - entropy"),
-        .number("Predicted by decay"), .number("Clean loss - entropy"), .number("s*"), .number("Loss at s*"),
-        .number("Gap over its cap"),
-      ],
-      rows: checks.map { check, kind in
-        [
-          check.name, kind, StudyText.number(check.adversarialLoss),
-          StudyText.number(check.adversarialEntropy),
-          StudyText.number(check.excess), kind == "AT" ? StudyText.number(check.decayTerm) : "–",
-          StudyText.number(check.cleanExcess), StudyText.number(check.scale.best),
-          StudyText.number(check.scale.lowestLoss), StudyText.number(check.gapOverCap),
-        ]
-      })
+    guard let table = StudyText.theory(results) else { return nil }
     func line(_ name: String, _ check: TheoryCheck?) -> Plot.Line? {
       check.map { Plot.Line(name, $0.scale.points.map { .init($0.scale, $0.loss) }) }
     }
     let curves = [
       line("standard", results.standardTheory.first), line("AT", results.robustTheory.first),
     ].compactMap { $0 }
-    let limit = StudyText.number(checks[0].0.scale.lossAtZero)
+    let limit = StudyText.number(results.standardTheory.first?.scale.lossAtZero)
     return Page.Section(
       "Theory on these networks",
       [
@@ -47,6 +30,26 @@ extension StudyReport {
             y: Plot.Axis("adversarial loss", unit: "nats", isLogarithmic: true),
             series: curves)),
         .table(table),
+      ], sections: [linear].compactMap { $0 })
+  }
+
+  /// How far networks under attack are locally linear.
+  private var linear: Page.Section? {
+    guard let linear = results.linear, let table = StudyText.linear(results),
+      let flips = StudyText.flips(results)
+    else { return nil }
+    return Page.Section(
+      "Locally linear networks",
+      [
+        .paragraph(
+          "An Linf attack of radius epsilon takes epsilon ||grad m||_1 off a margin m of a linear network, and less where"
+            + " pixels cannot leave [0, 1]. This holds exactly for no deep network; here is how far it does at epsilon"
+            + " \(StudyText.number(linear.epsilon)), on attacked test images that are classified correctly before the attack."
+            + " The median of what the attack took over what was predicted is 1 where the prediction is exact. The loss of a"
+            + " linear network under its worst attack lies between log(1 + max_j e^-m'_j) and log(1 + sum_j e^-m'_j) of the"
+            + " reduced margins m'_j; it is the attack's, hence a lower bound of the worst one, that is compared."
+        ),
+        .table(table.withoutEmptyColumns), .table(flips),
       ])
   }
 
@@ -57,7 +60,7 @@ extension StudyReport {
   }
 
   var dose: Page.Section? {
-    guard let dose = results.dose else { return nil }
+    guard let dose = results.dose, let table = StudyText.dose(results) else { return nil }
     let radii = Dictionary(grouping: dose.doses, by: \.epsilon).sorted { $0.key < $1.key }
     func line(_ name: String, _ value: @escaping (DoseResponse.Dose) -> Double) -> Plot.Line {
       Plot.Line(
@@ -78,45 +81,23 @@ extension StudyReport {
               "Means over networks; the bars reach from the lowest to the highest network. Radius 0 is standard training.",
             x: Plot.Axis("radius", unit: "pixel units"), y: Plot.Axis("mean over test images"),
             series: [line("logit gap") { $0.logitGap }, line("max logit minus mean") { $0.centredMax }])),
-        .table(
-          Table(
-            "Networks by radius",
-            columns: [.text("Network"), .number("Radius"), .number("Logit gap"), .number("Max minus mean")],
-            rows: dose.doses.map {
-              [
-                $0.name, StudyText.number($0.epsilon), StudyText.number($0.logitGap),
-                StudyText.number($0.centredMax),
-              ]
-            })),
+        .table(table),
       ])
   }
 
   var networks: Page.Section {
-    func accuracy(_ study: LogitStudy?, _ pair: Int, _ isStandard: Bool) -> String {
-      guard let study else { return "–" }
-      let all = study.pairs[pair].all
-      return (isStandard ? all.standardAccuracy : all.robustAccuracy).map(percentText) ?? "–"
-    }
-    let kinds = [(results.standardNames, true), (results.robustNames, false)]
-    return Page.Section(
+    Page.Section(
       "Networks",
       [
-        .paragraph(
-          "The accuracy under attack is an upper bound of the robust accuracy: one attack, without a check for masked"
-            + " gradients." + matched),
-        .table(
-          Table(
-            "Accuracy",
-            columns: [.text("Network"), .text("Kind"), .number("Clean"), .number("Under attack")],
-            rows: kinds.flatMap { names, isStandard in
-              names.enumerated().map { pair, name in
-                [
-                  name, isStandard ? "standard" : "AT", accuracy(study, pair, isStandard),
-                  accuracy(results.attacked, pair, isStandard),
-                ]
-              }
-            })),
+        .paragraph(attackNote + matched),
+        .table(StudyText.accuracies(results).withoutEmptyColumns),
       ])
+  }
+
+  private var attackNote: String {
+    results.attacked == nil
+      ? "The networks are given by tables of their logits; they were not attacked."
+      : "The accuracy under attack is an upper bound of the robust accuracy: one attack, without a check for masked gradients."
   }
 
   private var matched: String {
@@ -132,13 +113,17 @@ extension StudyReport {
         "Pixels are in [0, 1]. Logits are the network's outputs before softmax; the max logit depends on a constant that"
           + " may be added to all logits, the gap and the max minus the mean do not.",
         "Differences are AT minus standard, of two networks of one seed, which is the unit of replication. t intervals are"
-          + " over seeds; bootstrap intervals are percentiles of 10,000 resamples of seeds and, within them, of samples, and"
-          + " too narrow with few seeds. Claims go by t intervals.",
+          + " over seeds; bootstrap intervals are percentiles of 10,000 resamples of seeds and of samples, the same samples for"
+          + " all seeds, since all networks see the same images; they are too narrow with few seeds. Claims go by t"
+          + " intervals.",
         "p (t) is the paired t test over seeds, corrected by Holm for all measures of a table; p (sign flips) is exact and"
           + " cannot be below 2 to the power of 1 minus the number of seeds.",
         "The ceiling of agreement comes from networks of one kind that differ in their seed: the geometric mean of the two"
           + " kinds' rank correlations, the lower one of their Jaccard indices. Two kinds that rank samples alike up to the"
           + " noise of seeds reach it. Its intervals are by the jackknife over seeds.",
+        "By chance means: samples of one network are matched with another's at random. How many the two tenths then share is"
+          + " hypergeometric, which gives the mean Jaccard index, the range of 95 % of single pairs, and the probability p of as"
+          + " many or more, exactly; p is the largest one over the pairs of a standard and an AT network of different seeds.",
         "Cohen's d is the mean of the samples' differences over their standard deviation; Cliff's delta, the"
           + " Kolmogorov-Smirnov and the Wasserstein distance compare the two distributions.",
       ])
@@ -151,15 +136,14 @@ extension StudyReport {
   }
 
   var data: Page.Section {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    let json = (try? encoder.encode(results)).map { [UInt8]($0) } ?? []
+    let json = (try? results.json()).map { Array($0.utf8) } ?? []
     return Page.Section(
       "Data",
       [
         .downloads([
           Download("study.json", type: "application/json", bytes: json),
           Download("effects.csv", type: "text/csv", bytes: Array(effectsCSV.utf8)),
+          Download("class-confusions.csv", type: "text/csv", bytes: Array(confusionsCSV.utf8)),
           Download("claims.csv", type: "text/csv", bytes: Array(claimsCSV.utf8)),
           Download("samples.npz", type: "application/zip", bytes: samplesArchive),
         ])

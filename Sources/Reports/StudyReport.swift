@@ -36,7 +36,8 @@ public struct StudyReport: Sendable {
 
   /// Creates a report.
   /// - Parameters:
-  ///   - standard: the standard networks' logits of clean images, which ``StudyResults/clean`` was made of.
+  ///   - standard: the standard networks' logits of clean images, which ``StudyResults/clean`` was made of; if it is thinned, as
+  ///     ``LogitStudy/thinnedTables(_:mostSamples:)`` gives them. Their rows are of the same samples.
   ///   - robust: the adversarially trained networks' logits of them.
   ///   - images: the same images, or nil for a report without galleries.
   ///   - classNames: what the classes are called.
@@ -60,7 +61,8 @@ public struct StudyReport: Sendable {
     Page(
       "What adversarial training did to the logits", summary: summary,
       sections: [
-        claims, distributions, attacked, samples, orderings, calibration, theory, dose, networks, methods,
+        claims, distributions, attacked, samples, confusions, orderings, calibration, theory, dose, networks,
+        methods,
         data,
       ].compactMap { $0 })
   }
@@ -69,13 +71,17 @@ public struct StudyReport: Sendable {
     let seeds = study.pairs.count
     var text = [
       "\(seeds) \(seeds == 1 ? "pair" : "pairs") of networks, a standard and an adversarially trained one (AT) of each seed,"
-        + " on \(study.sampleCount) test images of \(study.classCount) classes."
+        + " on \(study.sampleCount) \(images == nil ? "samples" : "test images") of \(study.classCount) classes."
     ]
     if let gap = study.effects[.all]?[.logitGap], let maximum = study.effects[.all]?[.centredMax] {
       text.append(
         "The logit gap is \(StudyText.number(gap.robustMean)) with AT and \(StudyText.number(gap.standardMean)) without;"
           + " the max logit above the mean is \(StudyText.number(maximum.robustMean)) and"
           + " \(StudyText.number(maximum.standardMean)).")
+    }
+    if let thinned = study.thinned {
+      text.append(StudyText.sentence(thinned, of: study.sampleCount))
+      text.append("Plots of distributions and of pairs, and samples.npz, show these samples too.")
     }
     if seeds < 3 { text.append(StudyText.fewSeeds) }
     return text
@@ -149,33 +155,14 @@ public struct StudyReport: Sendable {
               series: series)),
         ])
     }
-    let tables = LogitStudy.Selection.allCases.compactMap { selection in
-      study.effects[selection].map { Page.Block.table(StudyText.effects($0, selection)) }
-    }
     return Page.Section(
       "Max logit and logit gap", [],
-      sections: parts + [Page.Section("All measures", tables), classDifferences].compactMap { $0 })
+      sections: parts
+        + [Page.Section("All measures", StudyText.comparison(study)), classDifferences].compactMap { $0 })
   }
 
   private var classDifferences: Page.Section? {
-    guard !study.classes.isEmpty, study.classCount <= 100 else { return nil }
-    return Page.Section(
-      "By true class",
-      [
-        .table(
-          Table(
-            "Adversarially trained minus standard, by true class",
-            columns: [
-              .text("Class"), .number("Samples"), .number("Logit gap"), .number("Confidence"),
-              .number("Accuracy"),
-            ],
-            rows: study.classes.map {
-              [
-                classNames[$0.label], "\($0.sampleCount)", StudyText.number($0.logitGap),
-                StudyText.number($0.confidence), StudyText.number($0.accuracy),
-              ]
-            }))
-      ])
+    StudyText.classes(study, classNames).map { Page.Section("By true class", [.table($0)]) }
   }
 
   private var attacked: Page.Section? {

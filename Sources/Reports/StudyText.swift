@@ -2,26 +2,59 @@ import Foundation
 import Logits
 import Statistics
 
-/// A study of logits as tables and sentences.
+/// What was measured of logits as tables and sentences.
 public enum StudyText {
-  /// Claims, effects and agreement.
-  public static func blocks(_ study: LogitStudy) -> [Page.Block] {
-    let seeds = study.pairs.count
-    var blocks: [Page.Block] = [
-      .paragraph(
-        "\(study.sampleCount) samples, \(study.classCount) classes, \(seeds) \(seeds == 1 ? "pair" : "pairs") of networks."
-      )
-    ]
-    if seeds < 3 { blocks.append(.paragraph(fewSeeds)) }
-    blocks.append(.table(claims(study.claims)))
-    for selection in LogitStudy.Selection.allCases {
-      if let effects = study.effects[selection] { blocks.append(.table(self.effects(effects, selection))) }
+  /// Everything that a report's page shows but plots, galleries and matrices, in short form.
+  /// - Parameter classNames: what the classes are called, one name per class.
+  public static func blocks(_ results: StudyResults, classNames: [String]) -> [Page.Block] {
+    let study = results.clean
+    var blocks = [Page.Block.paragraph(introduction(study))]
+    if let thinned = study.thinned { blocks.append(.paragraph(sentence(thinned, of: study.sampleCount))) }
+    blocks.append(.table(claims(results.claims)))
+    blocks += comparison(study)
+    if let attacked = results.attacked, let effects = attacked.effects[.all] {
+      blocks.append(
+        .paragraph("Under attack, each network on its own, on \(attacked.sampleCount) images:"))
+      blocks.append(.table(self.effects(effects, .all)))
     }
-    return blocks + [.table(agreement(study))]
+    blocks.append(.table(agreement(study)))
+    if let table = composition(study, classNames) {
+      blocks += [.paragraph(compositionSentence(study)), .table(table)]
+    }
+    let tables = [
+      features(study), shiftedSamples(study, classNames), classes(study, classNames),
+      confusions(study, classNames, most: 10), orderings(study), calibration(results), theory(results),
+      linear(results), flips(results), dose(results),
+      accuracies(results),
+    ]
+    return blocks + tables.compactMap { $0.map { .table($0.withoutEmptyColumns) } }
   }
 
   /// The same as Markdown.
-  public static func markdown(_ study: LogitStudy) -> String { blocks(study).markdown }
+  public static func markdown(_ results: StudyResults, classNames: [String]) -> String {
+    blocks(results, classNames: classNames).markdown
+  }
+
+  /// Quantiles, and the effects on every selection of samples.
+  public static func comparison(_ study: LogitStudy) -> [Page.Block] {
+    let effects = LogitStudy.Selection.allCases.compactMap { selection in
+      study.effects[selection].map { Page.Block.table(self.effects($0, selection)) }
+    }
+    return effects + [.table(quantiles(study))]
+  }
+
+  private static func introduction(_ study: LogitStudy) -> String {
+    let seeds = study.pairs.count
+    let text =
+      "\(study.sampleCount) samples, \(study.classCount) classes, \(seeds) \(seeds == 1 ? "pair" : "pairs") of networks."
+    return seeds < 3 ? text + " " + fewSeeds : text
+  }
+
+  /// Which figures are of all samples and which are not.
+  static func sentence(_ thinned: LogitStudy.Thinning, of count: Int) -> String {
+    "Claim C2c, the lists of samples and the orders of classes (in JSON: \(thinned.figures.joined(separator: ", "))) use every"
+      + " \(thinned.step)th sample, \(thinned.sampleCount) of \(count). All other figures are of all samples."
+  }
 
   static let fewSeeds =
     "With fewer than 3 pairs the figures speak about these networks, not about training: no claim is decided."
@@ -72,7 +105,8 @@ public enum StudyText {
             number(effect.kolmogorovSmirnov), number(effect.wasserstein),
           ]
         }
-      })
+      }
+    ).withoutEmptyColumns
   }
 
   /// One row per measure and index.
@@ -80,15 +114,16 @@ public enum StudyText {
     var rows: [[String]] = []
     for measure in [Measure.confidence, .logitGap] {
       guard let agreement = study.agreement[measure] else { continue }
+      let chance = "\(number(agreement.chance)) (\(interval(agreement.chanceInterval)))"
       for (name, index, chance) in [
-        ("rank correlation", agreement.rankCorrelation, 0),
-        ("Jaccard index of the top tenths", agreement.top, agreement.chance),
-        ("Jaccard index of the bottom tenths", agreement.bottom, agreement.chance),
+        ("rank correlation", agreement.rankCorrelation, "0"),
+        ("Jaccard index of the top tenths", agreement.top, chance),
+        ("Jaccard index of the bottom tenths", agreement.bottom, chance),
       ] {
         rows.append([
           "\(measure.title), \(name)", number(index.between), number(index.withinStandard),
           number(index.withinRobust), number(index.ceiling), number(index.excess),
-          interval(index.excessInterval), number(chance),
+          interval(index.excessInterval), chance, probability(index.chanceP),
         ])
       }
     }
@@ -96,8 +131,10 @@ public enum StudyText {
       "Agreement on which samples are high and low",
       columns: [
         .text("Of"), .number("Standard and AT"), .number("Within standard"), .number("Within AT"),
-        .number("Ceiling"), .number("Minus ceiling"), .number("95 % interval"), .number("By chance"),
-      ], rows: rows)
+        .number("Ceiling"), .number("Minus ceiling"), .number("95 % interval"), .number("By chance (95 %)"),
+        .number("p of chance"),
+      ], rows: rows
+    ).withoutEmptyColumns
   }
 
   /// Three or so significant digits; a dash for nothing.

@@ -58,6 +58,8 @@ enum StyleSheet {
     figure { margin: 1.8rem 0; }
     figcaption { margin-bottom: .6rem; }
     figure svg { display: block; width: 100%; height: auto; }
+    .graphs { display: grid; gap: 0 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
+    .graphs figure { min-width: 0; }
     details { margin: .5rem 0; }
     summary { cursor: pointer; color: var(--link); width: fit-content; }
     """
@@ -81,12 +83,16 @@ enum StyleSheet {
 
   private static let print = """
     @media print {
-      body { max-width: none; padding: 0; font-size: 10.5pt; }
+      body { max-width: none; padding: 0; font-size: 9.5pt; }
       .skip { display: none; }
       figure svg, .card, tr, pre { break-inside: avoid; }
       h2, h3, h4, h5, h6, figcaption { break-after: avoid; }
-      figure svg { max-width: 13cm; }
+      figure svg { max-width: 12cm; }
       .wide { overflow: visible; }
+      table { font-size: 7pt; }
+      th, td { padding: .2rem .25rem; }
+      td.number, tbody th.number { white-space: normal; }
+      tr > :first-child:not(.number) { min-width: 5rem; }
       pre { white-space: pre-wrap; }
       .card .bar, .card .bar span { print-color-adjust: exact; }
       details::details-content { display: block; content-visibility: visible; height: auto; }

@@ -29,6 +29,14 @@ public struct Table: Sendable {
     self.rows = rows
   }
 
+  /// The table without columns of numbers in which every cell is a dash, as those of intervals with one seed.
+  var withoutEmptyColumns: Table {
+    let kept = columns.indices.filter { column in
+      !columns[column].isNumeric || rows.isEmpty || rows.contains { $0[column] != "–" }
+    }
+    return Table(caption, columns: kept.map { columns[$0] }, rows: rows.map { row in kept.map { row[$0] } })
+  }
+
   /// The table as a pipe table of Markdown, without its caption.
   public var markdown: String {
     func line(_ cells: [String]) -> String {

@@ -28,15 +28,14 @@ public enum Binning: Sendable, Equatable {
 public func reliability(confidence: [Double], correct: [Bool], binning: Binning) -> [ReliabilityBin] {
   precondition(confidence.count == correct.count, "There must be as many confidences as outcomes.")
   precondition(confidence.allSatisfy { 0...1 ~= $0 }, "Confidences lie in [0, 1].")
-  let order = confidence.indices.sorted { confidence[$0] < confidence[$1] }
-  let sorted = order.map { confidence[$0] }
+  let (sorted, order) = sorted(confidence)
   let cuts = cuts(sorted, binning)
   return zip(cuts, cuts.dropFirst()).filter { $0.place < $1.place }.map { start, end in
     let rows = start.place..<end.place
     return ReliabilityBin(
       lower: start.edge ?? sorted[rows.lowerBound], upper: end.edge ?? sorted[rows.upperBound - 1],
       count: rows.count, confidence: accurateMean(Array(sorted[rows])),
-      accuracy: Double(rows.count { correct[order[$0]] }) / Double(rows.count))
+      accuracy: Double(rows.count { correct[Int(order[$0])] }) / Double(rows.count))
   }
 }
 

@@ -31,10 +31,13 @@ func sumOfSquares(_ values: [Double], around mean: Double) -> Double {
 /// The quantile at `fraction` of `sorted`, linearly interpolated between neighbours (numpy's default).
 ///
 /// - Precondition: `sorted` is ascending and not empty, `fraction` lies in [0, 1].
-public func quantile(_ sorted: [Double], _ fraction: Double) -> Double {
+public func quantile(_ sorted: [Double], _ fraction: Double) -> Double { quantile(sorted[...], fraction) }
+
+/// ``quantile(_:_:)`` of a part of an array.
+package func quantile(_ sorted: ArraySlice<Double>, _ fraction: Double) -> Double {
   precondition(!sorted.isEmpty && 0...1 ~= fraction, "A quantile needs values and a fraction in [0, 1].")
   let place = fraction * Double(sorted.count - 1)
-  let lower = Int(place)
-  let upper = min(lower + 1, sorted.count - 1)
-  return sorted[lower] + (place - Double(lower)) * (sorted[upper] - sorted[lower])
+  let lower = sorted.startIndex + Int(place)
+  let upper = min(lower + 1, sorted.endIndex - 1)
+  return sorted[lower] + (place - place.rounded(.down)) * (sorted[upper] - sorted[lower])
 }

@@ -8,8 +8,7 @@
 /// - Precondition: Neither sample is empty.
 public func kolmogorovSmirnov(_ a: [Double], _ b: [Double]) -> TestResult {
   let (n, m) = (Double(a.count), Double(b.count))
-  var distance = 0.0
-  visitSteps(a, b) { below, _ in distance = max(distance, abs(Double(below.a) / n - Double(below.b) / m)) }
+  let distance = DistributionDistances(a, b).kolmogorovSmirnov
   let effective = Int((n * m / (n + m)).rounded(.toNearestOrEven))
   return TestResult(
     statistic: distance, pValue: effective == 0 ? 1 : kolmogorovSurvival(distance, count: effective))
@@ -19,29 +18,7 @@ public func kolmogorovSmirnov(_ a: [Double], _ b: [Double]) -> TestResult {
 ///
 /// - Precondition: Neither sample is empty.
 public func wassersteinDistance(_ a: [Double], _ b: [Double]) -> Double {
-  let (n, m) = (Double(a.count), Double(b.count))
-  var area = 0.0
-  visitSteps(a, b) { below, width in area += abs(Double(below.a) / n - Double(below.b) / m) * width }
-  return area
-}
-
-/// Calls `body` for each distinct value with how many numbers of each sample are at or below it, and with the
-/// distance to the next value (0 for the last one).
-private func visitSteps(
-  _ a: [Double], _ b: [Double], body: (_ below: (a: Int, b: Int), _ width: Double) -> Void
-) {
-  precondition(!a.isEmpty && !b.isEmpty, "A sample is empty.")
-  let (a, b) = (a.sorted(), b.sorted())
-  var (i, j) = (0, 0)
-  func next() -> Double? {
-    if i == a.count { return j < b.count ? b[j] : nil }
-    return j < b.count ? min(a[i], b[j]) : a[i]
-  }
-  while let value = next() {
-    while i < a.count, a[i] == value { i += 1 }
-    while j < b.count, b[j] == value { j += 1 }
-    body((i, j), (next() ?? value) - value)
-  }
+  DistributionDistances(a, b).wasserstein
 }
 
 /// Cliff's delta: the probability that a number of `a` is above one of `b`, minus the opposite one; in [-1,
@@ -49,10 +26,47 @@ private func visitSteps(
 ///
 /// - Precondition: Neither sample is empty.
 public func cliffsDelta(_ a: [Double], _ b: [Double]) -> Double {
-  precondition(!a.isEmpty && !b.isEmpty, "A sample is empty.")
-  let (n, m) = (Double(a.count), Double(b.count))
-  let rankSum = averageRanks(a + b).prefix(a.count).reduce(0, +)
-  // Pairs in which a is above b, ties counting half: the U of Mann and Whitney.
-  let above = rankSum - n * (n + 1) / 2
-  return (2 * above - n * m) / (n * m)
+  DistributionDistances(a, b).cliffsDelta
+}
+
+/// How far two samples differ as distributions, in one pass over both in order.
+package struct DistributionDistances {
+  /// The largest distance of the empirical distribution functions, in [0, 1].
+  package private(set) var kolmogorovSmirnov = 0.0
+  /// The area between them, in the values' unit.
+  package private(set) var wasserstein = 0.0
+  /// P(a > b) - P(a < b), in [-1, 1].
+  package private(set) var cliffsDelta = 0.0
+
+  fileprivate init(_ a: [Double], _ b: [Double]) {
+    var (a, b) = (a, b)
+    sort(&a)
+    sort(&b)
+    self.init(ascending: a[...], b[...])
+  }
+
+  /// - Precondition: Both samples are in ascending order and not empty.
+  package init(ascending a: ArraySlice<Double>, _ b: ArraySlice<Double>) {
+    precondition(!a.isEmpty && !b.isEmpty, "A sample is empty.")
+    let (n, m) = (Double(a.count), Double(b.count))
+    var (i, j) = (a.startIndex, b.startIndex)
+    func next() -> Double? {
+      if i == a.endIndex { return j < b.endIndex ? b[j] : nil }
+      return j < b.endIndex ? min(a[i], b[j]) : a[i]
+    }
+    // Twice the number of pairs in which a is above b, ties counting half: twice the U of Mann and Whitney.
+    var above = 0
+    var value = next()
+    while let current = value {
+      let (startA, startB) = (i, j)
+      while i < a.endIndex, a[i] == current { i += 1 }
+      while j < b.endIndex, b[j] == current { j += 1 }
+      above += (i - startA) * (startB - b.startIndex + j - b.startIndex)
+      value = next()
+      let distance = abs(Double(i - a.startIndex) / n - Double(j - b.startIndex) / m)
+      kolmogorovSmirnov = max(kolmogorovSmirnov, distance)
+      wasserstein += distance * ((value ?? current) - current)
+    }
+    cliffsDelta = (Double(above) - n * m) / (n * m)
+  }
 }

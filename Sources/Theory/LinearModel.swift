@@ -16,13 +16,8 @@ public struct LinearModel: Sendable {
     self.classCount = classCount
   }
 
-  /// Bounds of the largest cross-entropy within the ball, in nats.
-  ///
-  /// The adversary can take epsilon q_j off the margin m_j = z_y - z_j, where q_j is the L1 norm of
-  /// w_y - w_j. Doing so for one class is always possible and gives at least
-  /// log(1 + max_j exp(-(m_j - epsilon q_j))). Doing so for all classes at once would give
-  /// log(1 + sum_j exp(-(m_j - epsilon q_j))): nothing is worse, but no single move need be worst for every
-  /// class. The two agree for K = 2.
+  /// Bounds of the largest cross-entropy within the ball, in nats: those of ``worstCrossEntropyBounds(margins:reductions:)``
+  /// with the margins m_j = z_y - z_j and the reductions epsilon q_j, where q_j is the L1 norm of w_y - w_j.
   ///
   /// - Parameters:
   ///   - features: x, (d).
@@ -31,14 +26,10 @@ public struct LinearModel: Sendable {
   public func worstCrossEntropyBounds(features: [Double], label: Int, epsilon: Double) -> ClosedRange<Double>
   {
     precondition(epsilon >= 0 && label >= 0 && label < classCount && features.count == featureCount)
-    let losses = (0..<classCount).filter { $0 != label }.map { other in
-      -differences(label, other).enumerated().reduce(0) { $0 + $1.element * features[$1.offset] }
-        + epsilon * differences(label, other).reduce(0) { $0 + abs($1) }
-    }
-    let largest = losses.max()!
-    let sum = losses.reduce(0) { $0 + exp($1 - largest) }
-    // log(1 + sum e^l) = softplus(largest + log sum); the sum is at least 1, so the lower bound is lower.
-    return softplus(largest)...softplus(largest + log(sum))
+    let others = (0..<classCount).filter { $0 != label }.map { differences(label, $0) }
+    return Theory.worstCrossEntropyBounds(
+      margins: others.map { zip($0, features).reduce(0) { $0 + $1.0 * $1.1 } },
+      reductions: others.map { epsilon * $0.reduce(0) { $0 + abs($1) } })
   }
 
   /// The largest cross-entropy within the ball, in nats. The loss is convex in x, so that a corner is worst;
@@ -68,4 +59,23 @@ public struct LinearModel: Sendable {
     let largest = logits.max()!
     return largest - logits[label] + log(logits.reduce(0) { $0 + exp($1 - largest) })
   }
+}
+
+/// Bounds of the largest cross-entropy, in nats, of a linear classifier under an attack that can take r_j off the margin
+/// m_j = z_y - z_j of each other class j.
+///
+/// Doing so for one class is always possible and gives at least log(1 + max_j exp(-(m_j - r_j))). Doing so for all classes at
+/// once would give log(1 + sum_j exp(-(m_j - r_j))): nothing is worse, but no single move need be worst for every class. The
+/// two agree for K = 2.
+///
+/// - Parameters:
+///   - margins: m_j, (K - 1).
+///   - reductions: r_j, (K - 1), at least 0.
+public func worstCrossEntropyBounds(margins: [Double], reductions: [Double]) -> ClosedRange<Double> {
+  precondition(!margins.isEmpty && margins.count == reductions.count)
+  let losses = zip(margins, reductions).map { $1 - $0 }
+  let largest = losses.max()!
+  let sum = losses.reduce(0) { $0 + exp($1 - largest) }
+  // log(1 + sum e^l) = softplus(largest + log sum); the sum is at least 1, so the lower bound is lower.
+  return softplus(largest)...softplus(largest + log(sum))
 }

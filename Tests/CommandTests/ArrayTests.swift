@@ -1,5 +1,6 @@
 import FileFormats
 import Foundation
+import Logits
 import TestSupport
 import Testing
 
@@ -49,8 +50,9 @@ import Testing
       try NpyArray(shape: [8, 10], .float32(halved)).write(to: b)
       let analyze = ["analyze", "--standard", a, "--robust", b] + labels
       let report = try temper(analyze + ["--json"]).json()
-      #expect(report["sample_count"] as? Int == 8)
-      let all = try #require(((report["pairs"] as? [Any])?.first as? [String: Any])?["all"] as? [String: Any])
+      let clean = try #require(report["clean"] as? [String: Any])
+      #expect(clean["sample_count"] as? Int == 8)
+      let all = try #require(((clean["pairs"] as? [Any])?.first as? [String: Any])?["all"] as? [String: Any])
       let gap = try #require((all["measures"] as? [String: Any])?["logit_gap"] as? [String: Any])
       let means = ["standard", "robust"].compactMap { (gap[$0] as? [String: Any])?["mean"] as? Double }
       #expect(means.count == 2 && abs(means[0] / means[1] - 2) < 1e-5, "halved logits have half the gap")
@@ -74,6 +76,98 @@ import Testing
         try files(out) == [
           "robust-0-logits.safetensors", "standard-0-logits.safetensors", "study.json", "study.md",
         ])
+    }
+  }
+
+  #if os(Linux)
+    /// Two tables of 160 MB in 150 MB of memory, of which every figure but the named ones is of all samples.
+    @Test func tablesLargerThanTheMemoryAreAnalysed() throws {
+      try withTemporaryFolder { folder in
+        let (count, classes) = (400_000, 100)
+        for (name, factor) in [("a", Float(2)), ("b", 1)] {
+          try NpyArray.write(shape: [count, classes], to: "\(folder)/\(name).npy") { append in
+            for start in stride(from: 0, to: count, by: 1000) {
+              // The gap of row r is factor (1 + r mod 7).
+              try append(
+                (start..<start + 1000).flatMap { row in
+                  (0..<classes).map { $0 == row % classes ? factor * Float(1 + row % 7) : 0 }
+                })
+            }
+          }
+        }
+        let out = folder + "/out"
+        let networks = ["--standard", folder + "/a.npy", "--robust", folder + "/b.npy"]
+        let arguments = networks + ["--most-samples", "1000", "--json", "--out"]
+        let outcome = try temper(["analyze"] + arguments + [out], shell: "ulimit -d 150000;")
+        #expect(outcome.code == 0, "\(outcome.messages)")
+        let study = try #require(outcome.json()["clean"] as? [String: Any])
+        #expect(study["sample_count"] as? Int == count)
+        #expect((study["thinned"] as? [String: Any])?["sample_count"] as? Int == 1000)
+        let effects = try #require((study["effects"] as? [String: Any])?["all"] as? [String: Any])
+        let gap = try #require(effects["logit_gap"] as? [String: Any])
+        let mean = (0..<count).reduce(0) { $0 + 1 + $1 % 7 }
+        #expect(abs(try #require(gap["robust_mean"] as? Double) - Double(mean) / Double(count)) < 1e-9)
+        let kept = try Safetensors(contentsOf: out + "/standard-0-logits.safetensors")
+        #expect(try kept.floats("logits").shape == [1000, classes])
+        let page = folder + "/page.md"
+        let report = try temper(["report"] + arguments + [page], shell: "ulimit -d 150000;")
+        #expect(report.output == outcome.output, "\(report.messages)")
+        for text in [out + "/study.md", page] {
+          #expect(try String(contentsOfFile: text, encoding: .utf8).contains("every 400th sample"))
+        }
+      }
+    }
+  #endif
+
+  /// What tables do not tell is absent, and said on standard error; so are options without an effect.
+  @Test func tablesSayWhatIsNotMeasured() throws {
+    try withTemporaryFolder { folder in
+      func saved(_ name: String, _ factor: Float) throws -> String {
+        let path = "\(folder)/\(name).npy"
+        try NpyArray(shape: [6, 2], .float32((0..<12).map { factor * Float($0 * 5 % 7) })).write(to: path)
+        return path
+      }
+      let (a, b) = try (saved("a", 2), saved("b", 1))
+      let networks = ["--standard", a, "--robust", b]
+      let plain = try temper(["analyze"] + networks + ["--json"])
+      let results = try plain.json()
+      for key in ["attacked", "dose"] { #expect(results[key] == nil) }
+      for key in ["standard_theory", "robust_theory"] { #expect((results[key] as? [Any])?.isEmpty == true) }
+      #expect(
+        plain.messages.contains("note: \(a) is a table of logits") && !plain.messages.contains("warning"))
+      let more = ["--device", "cpu", "--steps", "3", "--limit", "2"]
+      let warned = try temper(["analyze"] + networks + ["--json"] + more)
+      #expect(warned.output == plain.output)
+      #expect(warned.messages.contains("warning: --steps, --limit, --device have no effect"))
+      let page = folder + "/page.html"
+      let report = try temper(["report"] + networks + ["--json", "--out", page])
+      #expect(report.output == plain.output, "\(report.messages)")
+      let outline = try Outline(String(decoding: try InputFile.read(page), as: UTF8.self))
+      #expect(outline.elements.allSatisfy { $0.attributes["class"] != "gallery" })
+      try expectFailure(64, ["--dose", a, "radius"], ["analyze"] + networks + ["--dose", a])
+    }
+  }
+
+  /// A weights file is measured as a run is; beside a table only its clean logits are.
+  @Test func weightsFilesAreRuns() throws {
+    try withTemporaryFolder { folder in
+      try writeDataset(to: folder)
+      for (name, seed) in [("s", "1"), ("r", "2")] {
+        #expect(try temper(training(folder, "\(folder)/\(name)", ["--seed", seed])).code == 0)
+      }
+      let data = ["--data-dir", folder, "--device", "cpu"]
+      let run = ["analyze", "--standard", folder + "/s/best.safetensors", "--robust"]
+      let attacked = ["--attacked-limit", "20", "--steps", "2", "--json"]
+      let both = try temper(run + [folder + "/r/best.safetensors"] + data + attacked)
+      #expect(both.code == 0, "\(both.messages)")
+      #expect(try both.json()["attacked"] != nil)
+      let table = folder + "/t.safetensors"
+      #expect(try temper(["logits", folder + "/r", "--out", table] + data).code == 0)
+      let mixed = try temper(run + [table] + data + attacked)
+      #expect(mixed.code == 0, "\(mixed.messages)")
+      #expect(try mixed.json()["attacked"] == nil)
+      #expect(mixed.messages.contains("--steps, --attacked-limit have no effect: \(table) is a table"))
+      #expect(!mixed.messages.contains("--device"))
     }
   }
 
@@ -159,7 +253,21 @@ import Testing
       let fewer = try saved("fewer", [1, 3], [1, 2, 3])
       let infinite = try saved("infinite", [2, 3], [1, 2, .infinity, 4, 5, 6])
       for wrong in [fewer, infinite] {
-        try expectFailure(65, [], ["analyze", "--standard", a, "--robust", wrong])
+        try expectFailure(65, [wrong], ["analyze", "--standard", a, "--robust", wrong])
+      }
+      // The file at fault is named, among several tables and the labels' own file.
+      let b = try saved("b", [2, 3], [6, 5, 4, 3, 2, 1])
+      let c = try saved("c", [2, 3], [1, 5, 4, 2, 2, 1])
+      try expectFailure(65, [a, fewer], ["analyze", "--standard", a, b, "--robust", c, fewer])
+      try expectFailure(
+        64, ["--robust", "of \(c) and \(c) are equal"], ["analyze", "--standard", a, b, "--robust", c, c])
+      for (format, labels) in [("npy", [0, 3]), ("safetensors", [-1, 0]), ("npy", [0, 1, 2])] {
+        let table = "\(folder)/t.\(format)"
+        try LogitTable(contentsOf: a).write(to: table)
+        let path = "\(folder)/y-\(labels.count)-\(labels[0]).npy"
+        try NpyArray(shape: [labels.count], .int32(labels.map { Int32($0) })).write(to: path)
+        try expectFailure(
+          65, ["\(path): labels"], ["analyze", "--standard", table, "--robust", b, "--labels", path])
       }
       let probabilities = try saved("p", [2, 2], [0.25, 0.75, 0.5, 0.5])
       let outcome = try temper(["analyze", "--standard", probabilities, "--robust", probabilities])

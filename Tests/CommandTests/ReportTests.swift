@@ -41,26 +41,49 @@ import Testing
       let claims = try #require(outcome.json()["claims"] as? [[String: Any]])
       let ids = ["C1a", "C1b", "C1c", "C1d", "C1e", "C1f", "C1g", "C2a", "C2b", "C2c"]
       #expect(claims.compactMap { $0["id"] as? String } == ids)
+      let linear = try #require(outcome.json()["linear"] as? [String: Any])
+      for kind in ["standard", "robust"] {
+        let estimates = try #require((linear[kind] as? [String: Any])?["estimates"] as? [String: Any])
+        #expect(Set(estimates.keys) == ["runner_up", "ball", "clipped"])
+      }
       let page = try Outline(String(decoding: try InputFile.read(out), as: UTF8.self))
       let galleries = page.elements.filter { $0.attributes["class"] == "gallery" }
       let cards = page.elements.filter { $0.attributes["class"] == "card" }
       #expect(galleries.count == 2 && cards.count == 12)
       #expect(page.elements.filter { $0.name == "img" }.allSatisfy { $0.attributes["alt"]?.isEmpty == false })
-      #expect(page.count("figure") == 14)
-      if Gnuplot.installed != nil { #expect(page.count("svg") == 14) }
+      #expect(page.count("figure") == 16)
+      // The two graphs of classes need no gnuplot.
+      #expect(page.count("svg") == (Gnuplot.installed == nil ? 2 : 16))
       let addresses = page.elements.flatMap { element in
         ["src", "href", "xlink:href"].compactMap { element.attributes[$0] }
       }
       #expect(addresses.count > 60 && addresses.allSatisfy { $0.hasPrefix("data:") || $0.hasPrefix("#") })
       #expect(page.count("script") == 0)
       let downloads = page.elements.compactMap { $0.attributes["download"] }
-      #expect(downloads == ["study.json", "effects.csv", "claims.csv", "samples.npz"])
+      #expect(
+        downloads == ["study.json", "effects.csv", "class-confusions.csv", "claims.csv", "samples.npz"])
       // Kept measurements give the same figures at once.
       let again = try temper(arguments + ["--out", folder + "/report.md", "--json"])
       #expect(again.output == outcome.output)
       let markdown = String(decoding: try InputFile.read(folder + "/report.md"), as: UTF8.self)
       #expect(markdown.contains("| C1b: AT shrinks the logit gap |"))
-      #expect(try files(folder + "/robust-1/analysis").count == 5)
+      // `analyze` gives the same object, and its text all tables.
+      let analyze = ["analyze"] + arguments.dropFirst()
+      #expect(try temper(analyze + ["--json"]).output == outcome.output)
+      let text = try temper(analyze + ["--out", folder + "/study"])
+      for caption in [
+        "Claims and what the figures say:", "Under attack", "Quantiles over the samples:",
+        "Agreement on which samples", "Samples by true class:", "Mean features of the images",
+        "Samples with the largest differences", "by true class:", "Nearest wrong classes:",
+        "Orders of the classes",
+        "fitted temperatures:", "Attacked training images",
+        "locally linear network", "change their class under attack", "Networks by radius:", "Accuracy:",
+      ] {
+        #expect(text.output.contains(caption), "\(caption)")
+      }
+      #expect(!text.messages.contains("note") && !text.messages.contains("warning"), "\(text.messages)")
+      #expect(try files(folder + "/study").count == 8)
+      #expect(try files(folder + "/robust-1/analysis").count == 6)
     }
   }
 
@@ -72,7 +95,13 @@ import Testing
       try expectFailure(64, ["--limit"], report + ["--limit", "0"])
       try expectFailure(64, ["--steps"], report + ["--steps", "0"])
       try expectFailure(66, ["a/config.yaml"], report + ["--device", "cpu"])
-      #expect(try files(folder).isEmpty)
+      try expectFailure(66, ["a/config.yaml"], ["analyze", "--standard", "a", "--robust", "b"])
+      // Whether the results can be written is known before anything is read.
+      try expectFailure(74, ["none/r.html"], report.dropLast() + [folder + "/none/r.html"])
+      try AtomicFile.write("", to: folder + "/file")
+      try expectFailure(
+        74, [folder + "/file/study"], ["analyze"] + report[1..<5] + ["--out", folder + "/file/study"])
+      #expect(try files(folder) == ["file"])
     }
   }
 }

@@ -34,6 +34,27 @@ import Testing
     }
   }
 
+  @Test func checksLeaveNothingBehind() throws {
+    try withTemporaryFolder { folder in
+      try AtomicFile.write("old", to: folder + "/data")
+      try AtomicFile.checkWritable(folder + "/data")
+      try AtomicFile.checkWritable(folder + "/new")
+      try AtomicFile.checkWritable("/dev/null")
+      try AtomicFile.checkFolder(folder)
+      try AtomicFile.checkFolder(folder + "/a/b/c")
+      #expect(try names(folder) == ["data"])
+      #expect(try InputFile.read(folder + "/data") == Array("old".utf8))
+      for path in [folder, folder + "/none/new", folder + "/data/new"] {
+        let error = #expect(throws: TemperError.self) { try AtomicFile.checkWritable(path) }
+        #expect(error?.kind == .io && error?.file == path)
+      }
+      for path in [folder + "/data", folder + "/data/a/b"] {
+        let error = #expect(throws: TemperError.self) { try AtomicFile.checkFolder(path) }
+        #expect(error?.kind == .io && error?.file == path)
+      }
+    }
+  }
+
   @Test func errorInTheBodyLeavesTheOldFile() throws {
     try withTemporaryFolder { folder in
       try AtomicFile.write("old", to: folder + "/data")

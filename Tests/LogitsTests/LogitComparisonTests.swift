@@ -37,7 +37,6 @@ import Testing
     #expect(comparison.all.standardAccuracy == comparison.all.robustAccuracy)
     #expect(comparison.jointlyCorrect?.standardAccuracy == 1)
     #expect(comparison.all.measures[.logitGap]?.shareRobustLower == 1)
-    #expect(comparison.text.contains("robust lower"))
     let unlabelled = try LogitComparison(standard: bare, robust: bare)
     #expect(unlabelled.jointlyCorrect == nil)
     #expect(unlabelled.all.measures[.margin] == nil)

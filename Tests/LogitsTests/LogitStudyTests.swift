@@ -40,6 +40,27 @@ import Testing
     #expect(interval.lower < effect.difference && effect.difference < interval.upper)
   }
 
+  /// A resample's images are the same for all seeds; of jointly correct ones those count together that pairs share.
+  @Test(arguments: [60, 200]) func imagesAreRedrawnForAllSeedsTogether(samples: Int) throws {
+    let (a, b) = try (
+      Self.tables(3, factor: 2, samples: samples), Self.tables(3, factor: 1, samples: samples)
+    )
+    let study = try LogitStudy(standard: a, robust: b)
+    let pairs = zip(a, b).map { ($0.measures(), $1.measures()) }
+    let differences = pairs.map { a, b in zip(a.logitGap, b.logitGap).map { $1 - $0 } }
+    let members = pairs.map { a, b in zip(a.isCorrect!, b.isCorrect!).map { $0 && $1 } }
+    #expect(Set(members).count == 3)
+    let bootstrap = ClusterBootstrap()
+    let all = try #require(study.effects[.all]?[.logitGap]?.bootstrapInterval)
+    #expect(all == bootstrap.jointInterval(differences))
+    #expect(all != bootstrap.interval(differences))
+    let joint = try #require(study.effects[.jointlyCorrect]?[.logitGap]?.bootstrapInterval)
+    #expect(joint == bootstrap.jointInterval(differences, members: members))
+    // One pair does not show how networks vary.
+    let one = try LogitStudy(standard: [a[0]], robust: [b[0]])
+    #expect(one.effects.values.allSatisfy { $0.values.allSatisfy { $0.bootstrapInterval == nil } })
+  }
+
   @Test func holmCorrectsOverTheMeasuresOfASelection() throws {
     let effects = try #require(Self.study.effects[.all])
     #expect(Set(effects.keys) == Set(Measure.allCases).subtracting([.gapGradient, .localRadius]))
@@ -80,9 +101,48 @@ import Testing
     // Random logits: no correlation within or between kinds, Jaccard indices at chance.
     #expect(abs(agreement.rankCorrelation.between) < 0.03)
     #expect(abs(agreement.top.between - agreement.chance) < 0.015)
-    #expect(abs(agreement.chance - 1.0 / 19) < 1e-12)
+    #expect(abs(agreement.chance - 1.0 / 19) < 1e-4)
+    for index in [agreement.top, agreement.bottom] {
+      // Of six pairs that share what chance gives them, the one that shares least.
+      #expect(try #require(index.chanceP) > 0.01)
+    }
+    let halved = try LogitStudy(
+      standard: try Self.tables(1, factor: 1), robust: try Self.tables(1, factor: 1).map { $0.divided(by: 2) }
+    )
+    #expect(try #require(halved.agreement[.confidence]?.top.chanceP) < 1e-20)
+    #expect(halved.agreement[.confidence]?.rankCorrelation.chanceP == nil)
     let tau = try #require(study.orderings?.tauBetween)
     #expect(abs(tau) < 0.2)
+  }
+
+  /// The mean, the range and the p of chance, against seeded permutations of the samples of one network.
+  @Test func chanceIsThatOfPermutations() throws {
+    let (first, other) = (try Self.tables(1, factor: 2)[0], try Self.tables(1, factor: 1)[0])
+    let related = zip(first.logits, other.logits).map { 0.2 * $0 + $1 }
+    let tables = [first, try LogitTable(logits: related, classCount: 5, labels: first.labels)]
+    let study = try LogitStudy(standard: [tables[0]], robust: [tables[1]])
+    let agreement = try #require(study.agreement[.confidence])
+    func top(_ table: LogitTable) -> Set<Int> {
+      let values = table.measures().confidence
+      return Set(values.indices.sorted { values[$0] > values[$1] }.prefix(20))
+    }
+    let (a, b) = (top(tables[0]), top(tables[1]))
+    let observed = Double(a.intersection(b).count) / Double(a.union(b).count)
+    #expect(agreement.top.between == observed)
+    var stream = RandomStream(seed: 11, purpose: .test)
+    let indices = (0..<4000).map { _ in
+      let order = stream.permutation(of: 200)
+      let common = a.count { b.contains(order[$0]) }
+      return Double(common) / Double(40 - common)
+    }
+    let share = Double(indices.count { $0 >= observed }) / 4000
+    let p = try #require(agreement.top.chanceP)
+    #expect(abs(share - p) <= 5 * (p * (1 - p) / 4000).squareRoot() && p < 0.9, "\(p)")
+    #expect(abs(indices.reduce(0, +) / 4000 - agreement.chance) < 0.003)
+    let range = agreement.chanceInterval
+    #expect(indices.count { range.lower...range.upper ~= $0 } >= 3800)
+    // Steps of one shared sample are wide here: without the outermost ones it is no longer 95 %.
+    #expect(indices.count { range.lower < $0 && $0 < range.upper } < 3800)
   }
 
   @Test func shiftFindsTheSamplesThatMoved() throws {

@@ -28,11 +28,11 @@ import Testing
   }
 
   @Test func recognisesProbabilities() throws {
-    #expect(try LogitTable(logits: [0.25, 0.75, 1, 0], classCount: 2).looksLikeProbabilities)
-    #expect(try !LogitTable(logits: [0.25, 0.75, 0.9, 0], classCount: 2).looksLikeProbabilities)
-    #expect(try !LogitTable(logits: [-0.25, 1.25], classCount: 2).looksLikeProbabilities)
-    #expect(try !LogitTable(logits: [0.25, 0.75002], classCount: 2).looksLikeProbabilities)
-    #expect(try LogitTable(logits: [0.25, 0.750005], classCount: 2).looksLikeProbabilities)
+    #expect(try LogitTable(logits: [0.25, 0.75, 1, 0], classCount: 2).looksLikeProbabilities())
+    #expect(try !LogitTable(logits: [0.25, 0.75, 0.9, 0], classCount: 2).looksLikeProbabilities())
+    #expect(try !LogitTable(logits: [-0.25, 1.25], classCount: 2).looksLikeProbabilities())
+    #expect(try !LogitTable(logits: [0.25, 0.75002], classCount: 2).looksLikeProbabilities())
+    #expect(try LogitTable(logits: [0.25, 0.750005], classCount: 2).looksLikeProbabilities())
   }
 
   @Test func roundTripsAsSafetensors() throws {

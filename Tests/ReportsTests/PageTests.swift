@@ -26,8 +26,9 @@ struct PageTests {
     let outline = try Outline(page)
     #expect(outline.count("h1") == 1 && outline.count("main") == 1 && outline.count("nav") == 1)
     #expect(outline.count("h3") == 1 && outline.count("h4") == 1)
-    #expect(outline.count("figure") == samplePlots.count && outline.count("details") == samplePlots.count)
-    #expect(outline.count("table") == samplePlots.count + 1)
+    let figures = samplePlots.count + sampleGraphs.count
+    #expect(outline.count("figure") == figures && outline.count("details") == figures)
+    #expect(outline.count("table") == figures + 1)
   }
 
   @Test(arguments: pages.indices) func idsAreUniqueAndLinksLeadToThem(index: Int) throws {
@@ -75,7 +76,7 @@ struct PageTests {
     }
     #expect(notes.count == samplePlots.count - 1)
     #expect(try Outline(Self.pages[0]).text("p").filter { $0 == "No data." }.count == 1)
-    #expect(try Outline(Self.pages[0]).count("svg") == 0)
+    #expect(try Outline(Self.pages[0]).count("svg") == sampleGraphs.count)
   }
 
   @Test func aGnuplotThatFailsIsReported() throws {

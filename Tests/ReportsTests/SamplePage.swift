@@ -148,8 +148,29 @@ let samplePage = Page(
           "Tables", [.table(sampleTable)], sections: [Page.Section("Deeper", [.paragraph("Text.")])])
       ]),
     Page.Section("Plots", samplePlots.map { .plot($0) }),
+    Page.Section("Graphs", [.graphs(sampleGraphs)]),
     Page.Section("Images", [.gallery(Gallery("Samples \(hostile)", cards: (1...5).map(card)))]),
   ])
+
+/// Graphs of ten, of hostile and of a thousand classes.
+let sampleGraphs = [
+  ClassGraph(
+    "Ten classes", names: classNames,
+    edges: [
+      .init(from: 6, to: 0, share: 0.52), .init(from: 0, to: 6, share: 0.7),
+      .init(from: 4, to: 2, share: 0.41),
+      .init(from: 2, to: 4, share: 0.55), .init(from: 5, to: 7, share: 0.8),
+      .init(from: 7, to: 9, share: 0.62),
+      .init(from: 9, to: 7, share: 0.9), .init(from: 1, to: 3, share: 1), .init(from: 8, to: 2, share: 0.1),
+      .init(from: 8, to: 5, share: 0.0999),
+    ]),
+  ClassGraph(
+    "Classes \(hostile)", names: ["a", hostile],
+    edges: [.init(from: 0, to: 1, share: 0.3)], series: 1),
+  ClassGraph(
+    "A thousand classes", names: (0..<1000).map { "class \($0)" },
+    edges: (0..<999).map { .init(from: $0, to: $0 + 1, share: 1 - Double($0) / 1000) }),
+]
 
 private let sampleTable = Table(
   "Networks \(hostile)",

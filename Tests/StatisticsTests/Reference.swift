@@ -18,6 +18,7 @@ struct Reference: Decodable, Sendable {
   let bootstrap: [Bootstrap]
   let calibration: [Calibration]
   let temperatures: [Temperature]
+  let hypergeometric: [Hypergeometric]
   let series: [String: [Double]]
 
   struct Kolmogorov: Decodable, Sendable {
@@ -43,6 +44,13 @@ struct Reference: Decodable, Sendable {
     let spearman: [Double]?
     let kendall: Double?
     var testDescription: String { "\(a) \(b)" }
+  }
+  struct Hypergeometric: Decodable, Sendable, CustomTestStringConvertible {
+    let population, marked, drawn: Int
+    let mean: Double
+    let range, counts: [Int]
+    let survival: [Double]
+    var testDescription: String { "\(drawn) of \(population), \(marked) marked" }
   }
   struct Ranks: Decodable, Sendable { let values, ranks: [Double] }
   struct Quantiles: Decodable, Sendable {

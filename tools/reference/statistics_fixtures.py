@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import platform
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -299,6 +300,29 @@ def temperatures():
     ]
 
 
+def hypergeometric():
+    """[population, marked, drawn]: mean, central 95 %, and P(at least so many), also far in the tail."""
+    result = []
+    for population, marked, drawn in ((10, 3, 4), (60, 12, 9), (1000, 100, 100), (200, 150, 120), (10_000, 1000, 1000),
+                                      (200_000, 20_000, 20_000), (10_000_000, 1_000_000, 1_000_000)):
+        law = stats.hypergeom(population, marked, drawn)
+        middle, spread = law.mean(), law.std()
+        least, most = max(0, marked + drawn - population), min(marked, drawn)
+        counts = sorted({min(most, max(least, round(middle + z * spread))) for z in (-4, -1, 0, 1, 3, 6)})
+
+        def survival(count):
+            # Exact: a sum of fractions of whole numbers where they are small, scipy's otherwise.
+            if population > 1000:
+                return float(law.sf(count - 1))
+            hits = sum(math.comb(marked, k) * math.comb(population - marked, drawn - k) for k in range(count, most + 1))
+            return float(Fraction(hits, math.comb(population, drawn)))
+
+        result.append({"population": population, "marked": marked, "drawn": drawn, "mean": float(middle),
+                       "range": [int(law.ppf(0.025)), int(law.ppf(0.975))], "counts": counts,
+                       "survival": [survival(count) for count in counts]})
+    return result
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
@@ -320,7 +344,8 @@ def main():
         "quantiles": {"sorted": ordered, "points": [numbers([f, np.quantile(ordered, f)]) for f in
                                                     (0, 0.025, 0.1, 0.5, 0.77, 0.999, 1)]},
         "counts": counts(), "trends": trends(), "holm": holm(), "bootstrap": bootstrap(series),
-        "calibration": calibration(), "temperatures": temperatures(), "series": series,
+        "calibration": calibration(), "temperatures": temperatures(), "hypergeometric": hypergeometric(),
+        "series": series,
     }
     lines = [f"{json.dumps(key)}: {json.dumps(value, allow_nan=False, separators=(',', ':'))}"
              for key, value in document.items()]

@@ -1,11 +1,9 @@
 import ArgumentParser
-import Datasets
-import Devices
-import Distillation
 import FileFormats
 import Foundation
 import Logits
 import Reports
+import Training
 
 /// `temper analyze`
 struct AnalyzeCommand: ParsableCommand {
@@ -13,9 +11,11 @@ struct AnalyzeCommand: ParsableCommand {
     commandName: "analyze",
     abstract: "Compare the logits of standard and adversarially trained networks.",
     discussion: """
-      Each network is a run folder, a .safetensors file of weights, or a table of logits (.safetensors of `temper
-      logits`, .npz with the arrays logits and labels, or .npy with --labels). All must be about the same samples. Give the networks of several seeds, in the
-      same order on both sides: only then the figures speak about training and not about two networks.
+      Each network is a run folder, a .safetensors file of weights, or a table of logits (.safetensors of `temper logits`,
+      .npz with the arrays logits and labels, or .npy with --labels). All must be about the same samples. Give the networks
+      of several seeds, in the same order on both sides: only then the figures speak about training and not about two
+      networks. Runs are also attacked and compared with what theory says; what was measured is kept in each run's
+      folder `analysis`. `temper report` shows the same figures, the object of --json, on a page.
 
       EXAMPLES
         temper analyze --standard runs/standard --robust runs/at
@@ -23,101 +23,33 @@ struct AnalyzeCommand: ParsableCommand {
         temper analyze --standard A.npy --robust B.npy --labels Y.npy --json
       """)
 
-  @Option(
-    parsing: .upToNextOption, help: ArgumentHelp("Standard networks, one per seed.", valueName: "network"))
-  var standard: [String]
-  @Option(
-    parsing: .upToNextOption,
-    help: ArgumentHelp("Adversarially trained networks, in the same order.", valueName: "network"))
-  var robust: [String]
-  @Option(
-    parsing: .upToNextOption,
-    help: ArgumentHelp("Standard networks with the accuracy of the robust ones.", valueName: "network"))
-  var matched: [String] = []
-  @Option(help: "Labels, .npy (N), in place of those that tables hold.") var labels: String?
-  @Option(
-    parsing: .unconditional, help: "Images used of a run's test split, from the first on (default: all).")
-  var limit: Int?
-  @Option(help: ArgumentHelp("Folder of the data set's files.", valueName: "folder")) var dataDir: String?
-  @Option(
-    parsing: .unconditional, help: "Of larger tables every n-th sample is used, so that at most so many are.")
-  var mostSamples = 200_000
+  @OptionGroup var options: StudyOptions
   @Flag(help: "Print JSON.") var json = false
   @Option(
-    help: ArgumentHelp("Also write study.json, study.md and all tables there.", valueName: "folder"))
+    help: ArgumentHelp(
+      "Also write study.json, study.md and all tables there, large ones thinned.", valueName: "folder"))
   var out: String?
-  @OptionGroup var devices: DeviceOptions
-
-  func validate() throws {
-    if let limit, limit < 1 { throw ValidationError("--limit is \(limit); give at least 1.") }
-    if mostSamples < 1 { throw ValidationError("--most-samples is \(mostSamples); give at least 1.") }
-  }
 
   func run() throws {
-    var device: Device?
-    let inputs = try (standard + robust + matched).map { try input($0, &device) }
-    let tables = inputs.map(\.table)
-    for (name, table) in zip(standard + robust + matched, tables) where table.looksLikeProbabilities {
-      Console.note("warning: \(name) holds what looks like probabilities; give the logits before softmax.")
-    }
-    let count = standard.count
-    let held = inputs.prefix(count + robust.count).compactMap(\.heldOut)
-    let study = try LogitStudy(
-      standard: Array(tables[..<count]), robust: Array(tables[count..<count + robust.count]),
-      matched: Array(tables[(count + robust.count)...]),
-      heldOut: held.count == count + robust.count ? held : [])
-    if let out { try write(study, tables, to: out) }
-    if json { return try Console.json(study) }
-    Console.result(StudyText.markdown(study))
+    if let out { try AtomicFile.checkFolder(out) }
+    let study = try GatheredStudy(options)
+    let text = StudyText.markdown(study.results, classNames: study.classNames)
+    if let out { try write(study, text, to: out) }
+    if json { return try Console.json(study.results) }
+    Console.result(text)
   }
 
-  /// A network's logits, and those on the validation images if it is a run.
-  private func input(
-    _ path: String, _ device: inout Device?
-  ) throws -> (table: LogitTable, heldOut: LogitTable?) {
-    if try path.hasSuffix(".npy") || path.hasSuffix(".npz")
-      || path.hasSuffix(".safetensors") && Safetensors(contentsOf: path).contains("logits")
-    {
-      let table = try LogitTable(contentsOf: path, labels: labels, mostSamples: mostSamples)
-      if let samples = table.provenance[LogitTable.ProvenanceKey.samples] {
-        Console.note("\(path): \(samples) samples is used; --most-samples takes more")
+  private func write(_ study: GatheredStudy, _ text: String, to folder: String) throws {
+    try RunFolder(folder).create()
+    try AtomicFile.write(try study.results.json(), to: folder + "/study.json")
+    try AtomicFile.write(text, to: folder + "/study.md")
+    let tables = try study.tables(matched: true)
+    for (kind, tables) in [
+      ("standard", tables.standard), ("robust", tables.robust), ("matched", tables.matched),
+    ] {
+      for (index, table) in tables.enumerated() {
+        try table.write(to: "\(folder)/\(kind)-\(index)-logits.safetensors")
       }
-      return (table, nil)
     }
-    let opened = try device ?? devices.open()
-    device = opened
-    let loaded = try LoadedNetwork(run: path, on: opened)
-    let provenance = ["weights": loaded.file, "seed": loaded.metadata["seed"] ?? "unknown"]
-    func table(_ split: SplitName, _ limit: Int?) throws -> LogitTable {
-      let images = try loaded.images(split, data: nil, folder: dataDir).prefix(limit)
-      return try LogitTable(
-        of: loaded.network, over: try DeviceDataset(images, on: opened),
-        measuresGradients: split == .test,
-        provenance: provenance.merging([
-          "dataset": images.name, "split": split.rawValue,
-          LogitTable.ProvenanceKey.imagesSHA256: SHA256.hex(of: images.images),
-        ]) { $1 })
-    }
-    return (try table(.test, limit), try table(.validation, nil))
-  }
-
-  private func write(_ study: LogitStudy, _ tables: [LogitTable], to folder: String) throws {
-    try makeFolder(folder)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    try AtomicFile.write([UInt8](try encoder.encode(study)), to: folder + "/study.json")
-    try AtomicFile.write(StudyText.markdown(study), to: folder + "/study.md")
-    let kinds = [("standard", standard.count), ("robust", robust.count), ("matched", matched.count)]
-    let names = kinds.flatMap { kind, count in (0..<count).map { "\(kind)-\($0)" } }
-    for (name, table) in zip(names, tables) { try table.write(to: "\(folder)/\(name)-logits.safetensors") }
-  }
-}
-
-/// Makes a folder for results.
-func makeFolder(_ path: String) throws {
-  do {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  } catch {
-    throw TemperError(.io, file: path, "cannot be made", remedy: "Choose a folder that you may write to.")
   }
 }

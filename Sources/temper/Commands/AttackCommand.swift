@@ -39,6 +39,7 @@ struct AttackCommand: ParsableCommand {
     guard out.hasSuffix(".npy") else {
       throw TemperError(.usage, field: "--out", "\(out) does not end in .npy", remedy: "Name a .npy file.")
     }
+    try AtomicFile.checkWritable(out)
     let device = try devices.open()
     let network = try LoadedNetwork(weights: weights, model: model, on: device).network
     let source = try ArrayDataset(

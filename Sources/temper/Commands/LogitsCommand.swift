@@ -59,6 +59,7 @@ struct LogitsCommand: ParsableCommand {
   }
 
   func run() throws {
+    try AtomicFile.checkWritable(out)
     let device = try devices.open()
     let loaded =
       try source.map { try LoadedNetwork(run: $0, last: last, on: device) }

@@ -64,9 +64,10 @@ struct Demo {
     let tables = try ["standard", "robust"].map {
       try LogitTable(contentsOf: "\(folder)/\($0)/test-logits.safetensors")
     }
+    let study = try LogitStudy(standard: [tables[0]], robust: [tables[1]])
     let results = DemoResults(
-      recipe: recipe, seed: seed, device: device.description, rows: rows,
-      comparison: try LogitComparison(standard: tables[0], robust: tables[1]))
+      recipe: recipe, seed: seed, device: device.description, rows: rows, comparison: study.pairs[0],
+      study: study)
     try results.write(to: folder, tables: tables)
     return results
   }

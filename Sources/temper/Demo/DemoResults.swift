@@ -22,6 +22,10 @@ struct DemoResults: Encodable {
   let device: String
   let rows: [Row]
   let comparison: LogitComparison
+  /// The same comparison with tests and selections, as `temper analyze` gives it.
+  let study: LogitStudy
+
+  enum CodingKeys: String, CodingKey { case recipe, seed, device, rows, comparison }
 
   /// The table that the demo prints.
   var markdown: String { table.markdown + "\n\n" + settings }
@@ -70,7 +74,7 @@ struct DemoResults: Encodable {
         "note: gnuplot is missing; the page comes without its plots (apt-get install gnuplot-nox).")
     }
     try AtomicFile.write(
-      "# Temper demo\n\n\(markdown)\n\n\(images)\(ComparisonText.markdown(comparison))",
+      "# Temper demo\n\n\(markdown)\n\n\(images)\(StudyText.comparison(study).markdown)",
       to: folder + "/README.md")
     try AtomicFile.write(page(plots.map(\.plot)).html(), to: folder + "/index.html")
   }
@@ -82,7 +86,7 @@ struct DemoResults: Encodable {
         Page.Section("Networks", [.table(table)]),
         Page.Section(
           "Logits of the standard and the adversarially trained network",
-          plots.map { .plot($0) } + ComparisonText.blocks(comparison)),
+          plots.map { .plot($0) } + StudyText.comparison(study)),
       ])
   }
 
