@@ -32,17 +32,22 @@ kernel void pgd_step_linf(
   out[i] = project(v, original[i], epsilon);
 }
 
-// original + U(-epsilon, epsilon), keyed by each sample's ID, projected and clipped.
+// original + U(-epsilon, epsilon), keyed by each sample's ID, projected and clipped. One item per four values of a
+// sample, which one block of random words serves; global (n * ceil(size / 4)).
 kernel void attack_start_linf(
-    const int count, const int size, const float epsilon, const uint seed_low, const uint seed_high,
+    const int n, const int size, const float epsilon, const uint seed_low, const uint seed_high,
     const uint purpose, const uint epoch, global const int *restrict sample_ids,
     global const float *restrict original, global float *restrict out) {
-  const int i = get_global_id(0);
-  if (i >= count) return;
-  const uint sample = (uint)sample_ids[i / size];
-  const float u = philox_uniform(philox_word((uint)(i % size), sample, epoch, purpose, seed_low, seed_high));
-  const float noise = (2.0f * u - 1.0f) * epsilon;
-  out[i] = project(original[i] + noise, original[i], epsilon);
+  const int item = get_global_id(0), blocks = (size + 3) / 4, row = item / blocks, block = item % blocks;
+  if (row >= n) return;
+  uint words[4];
+  vstore4(philox((uint4)(block, (uint)sample_ids[row], epoch, purpose), (uint2)(seed_low, seed_high)), 0, words);
+  const size_t first = (size_t)row * size + 4 * block;
+  for (int j = 0; j < 4; j++) {
+    if (4 * block + j >= size) break;
+    const float noise = (2.0f * philox_uniform(words[j]) - 1.0f) * epsilon;
+    out[first + j] = project(original[first + j] + noise, original[first + j], epsilon);
+  }
 }
 
 // Radius that perturbations are scaled to: below epsilon by what rounding can add, which is a few units of the

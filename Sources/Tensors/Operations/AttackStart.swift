@@ -70,7 +70,8 @@ struct AttackStart: Operation {
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let count = inputs[0].shape.count
     let n = inputs[0].shape[0]
-    let size = KernelArgument.int(count / max(1, n))
+    let values = count / max(1, n)
+    let size = KernelArgument.int(values)
     let key: [KernelArgument] =
       [
         .float(epsilon), .uint(UInt32(truncatingIfNeeded: seed)),
@@ -78,7 +79,8 @@ struct AttackStart: Operation {
         .uint(Purpose.attackStart.rawValue), .uint(epoch),
       ] + [inputs[1], inputs[0], outputs[0]].map { .buffer($0.buffer) }
     switch norm {
-    case .linf: try openCL.launch("attack_start_linf", [.int(count), size] + key, elements: count)
+    case .linf:
+      try openCL.launch("attack_start_linf", [.int(n), size] + key, elements: n * ((values + 3) / 4))
     case .l2: try openCL.launch("attack_start_l2", [.int(n), size] + key, elements: n)
     }
   }
