@@ -114,13 +114,7 @@ public struct LogitStudy: Sendable, Equatable, Codable {
     heldOut: [LogitTable] = [], features: [String: [Double]] = [:], names: [String]? = nil,
     mostThinned: Int = .max
   ) throws {
-    guard !standard.isEmpty, standard.count == robust.count, [0, robust.count].contains(matched.count) else {
-      throw TemperError(
-        .usage, field: "--robust",
-        "names \(robust.count) networks, --standard \(standard.count)"
-          + (matched.isEmpty ? "" : ", --matched \(matched.count)"),
-        remedy: "Give as many of each, in the order of their seeds.")
-    }
+    try Self.checkCounts(standard.count, robust.count, matched.count)
     let seeds = standard.count
     let names = names ?? Self.names(seeds)
     let networks = try AlignedSamples.matching(standard + robust + matched, names: names)
@@ -165,6 +159,16 @@ public struct LogitStudy: Sendable, Equatable, Codable {
   public static func thinnedTables(_ networks: [any LogitSamples], mostSamples: Int) throws -> [LogitTable] {
     try AlignedSamples.matching(networks, names: networks.indices.map { "table \($0 + 1)" }).map {
       try $0.table(every: ($0.sampleCount - 1) / mostSamples + 1)
+    }
+  }
+
+  private static func checkCounts(_ standard: Int, _ robust: Int, _ matched: Int) throws {
+    guard standard > 0, standard == robust, [0, robust].contains(matched) else {
+      throw TemperError(
+        .usage, field: "--robust",
+        "names \(robust) networks, --standard \(standard)"
+          + (matched == 0 ? "" : ", --matched \(matched)"),
+        remedy: "Give as many of each, in the order of their seeds.")
     }
   }
 
