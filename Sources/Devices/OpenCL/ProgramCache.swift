@@ -3,13 +3,14 @@ import Foundation
 
 /// Compiled OpenCL programs on disk, one file per (source, options, device, driver). Files are written whole
 /// and renamed, so that concurrent writers and a full disk leave no broken entry; a damaged one is ignored.
-struct ProgramCache {
-  private let folder: String
+package struct ProgramCache: Sendable {
+  /// Where the files are.
+  package let folder: String
   private static let magic = Array("TMPRCL01".utf8)
 
   /// `TEMPER_CACHE_DIR`, else `temper` in `XDG_CACHE_HOME`, else `~/.cache/temper`. None when the variable is
   /// set but empty.
-  static let standard: ProgramCache? = {
+  package static let standard: ProgramCache? = {
     let environment = ProcessInfo.processInfo.environment
     if let chosen = environment["TEMPER_CACHE_DIR"] {
       return chosen.isEmpty ? nil : ProgramCache(folder: chosen)

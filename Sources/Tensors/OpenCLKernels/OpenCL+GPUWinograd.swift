@@ -9,7 +9,7 @@ extension OpenCL {
     if let algorithm = ConvolutionAlgorithm.forced {
       return algorithm == .winograd ? g.bestWinogradExtent : nil
     }
-    if let tuned = TuningTable.of(self)?.winogradExtent(kind, g) { return tuned == 0 ? nil : tuned }
+    if let tuned = TuningTable.of(self).winogradExtent(kind, g) { return tuned == 0 ? nil : tuned }
     return g.paysOnGPU ? g.bestWinogradExtent : nil
   }
 

@@ -114,7 +114,7 @@ extension OpenCL {
   /// The tile of a product: what the tuner measured for shapes like it, else the shipped one.
   package func plan(_ shape: ProductShape, _ kind: ProductKind) -> ProductPlan {
     if let forced = ProductPlan.forced { return forced }
-    if let tuned = TuningTable.of(self)?.plan(kind, shape), tuned.tile.fits(info) { return tuned }
+    if let tuned = TuningTable.of(self).plan(kind, shape), tuned.tile.fits(info) { return tuned }
     return shippedPlan(shape)
   }
 

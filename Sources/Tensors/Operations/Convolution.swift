@@ -16,6 +16,7 @@ public func conv2d(
 ) throws -> Tensor {
   let geometry = try ConvolutionGeometry(
     images: x.shape, weights: weight.shape, stride: stride, padding: padding)
+  Workload.recorder?.add(geometry)
   let forward = Convolution(geometry: geometry, relu: activation == .relu)
   let y = try forward(all: [x, weight] + (bias.map { [$0] } ?? []))[0]
   return y.recorded(from: convolutionPullbacks(x, weight, bias, geometry)).recorded(throughFused: activation)

@@ -38,6 +38,7 @@ public func matmul(
 public func linear(
   _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, activation: Activation = .identity
 ) throws -> Tensor {
+  Workload.recorder?.addLinear(inputs: weight.shape[0], outputs: weight.shape[1])
   let product = MatMul(relu: activation == .relu)
   let y = try product(all: [x, weight] + (bias.map { [$0] } ?? []))[0]
   var inputs: [(Tensor, TapeNode.Pullback)] = [
