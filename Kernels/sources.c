@@ -61,6 +61,9 @@ static const char elementwise[] = {
 static const char reduction[] = {
 #embed "reduction.cl" suffix(,)
   0 };
+static const char reduction_gpu[] = {
+#embed "reduction_gpu.cl" suffix(,)
+  0 };
 static const char attack[] = {
 #embed "attack.cl" suffix(,)
   0 };
@@ -95,6 +98,7 @@ static const struct { const char *name, *text; } sources[] = {
   {"softmax.cl", softmax},
   {"elementwise.cl", elementwise},
   {"reduction.cl", reduction},
+  {"reduction_gpu.cl", reduction_gpu},
   {"attack.cl", attack},
   {"random.cl", random_},
   {"optimizer.cl", optimizer},

@@ -79,6 +79,8 @@ struct AttackStart: Operation {
       ] + [inputs[1], inputs[0], outputs[0]].map { .buffer($0.buffer) }
     switch norm {
     case .linf: try openCL.launch("attack_start_linf", [.int(count), size] + key, elements: count)
+    case .l2 where openCL.kernelShape == .gpu:
+      try openCL.launch("attack_start_l2_gpu", [.int(n), size] + key, global: [64 * n], local: [64])
     case .l2: try openCL.launch("attack_start_l2", [.int(n), size] + key, elements: n)
     }
   }
