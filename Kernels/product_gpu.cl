@@ -100,10 +100,16 @@ inline void write_slice(
   #pragma unroll
   for (int l = 0; l < loads; l++) {
     local float *target = tile + first + l * step;
-    if (along) write_local(target, next + l * vector, vector);
+    const float *source = next + l * vector;
+    if (along) write_local(target, source, vector);
     else {
-      #pragma unroll
-      for (int v = 0; v < vector; v++) target[v * stride] = next[l * vector + v];
+      // No loop: compilers keep arrays in registers only where every index is a constant early on.
+      target[0] = source[0];
+      if (vector > 1) target[stride] = source[1];
+      if (vector > 2) {
+        target[2 * stride] = source[2];
+        target[3 * stride] = source[3];
+      }
     }
   }
 }

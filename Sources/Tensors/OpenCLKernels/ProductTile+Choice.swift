@@ -52,23 +52,25 @@ extension ProductTile {
     }
   }
 
-  /// Shipped tiles, the one for large products first. They follow from resources, not from measurements:
-  /// - NVIDIA: 256 items of 8 x 8 sums and 33 kB of local memory leave room for two groups per multiprocessor; 16 loads
-  ///   of 16 bytes feed 1024 multiply-adds per item and slice.
-  /// - AMD: groups of 256 or 64 are whole waves of 64; slices of 8 depths halve the local memory, 64 kB per unit.
-  /// - Intel: an item has 128 registers at SIMD 16 or fewer, which 8 x 8 sums would exceed.
+  /// Shipped tiles, the one for large products first. They follow from resources, not from measurements on GPUs; registers
+  /// are those that LLVM 15 with ptxas 12 (sm_80) or for AMD (gfx906, gfx1030, gfx90a) gave `matmul_gpu`, none spilled:
+  /// - NVIDIA: 8 x 8 sums in 129 registers, of 255; 17 kB of local memory; 32 loads of 16 bytes for 512 multiply-adds. A
+  ///   depth of 16 needs 136 registers.
+  /// - AMD: groups of 256 or 64 are whole waves of 64; 101 to 166 registers, of 256. With a depth of 16 the 64 x 64 tile of
+  ///   8 x 8 sums spilled on gfx90a.
+  /// - Intel: an item has 128 registers at SIMD 8 and 64 at SIMD 16, which 8 x 8 sums would exceed.
   /// - Arm, Qualcomm: local memory is no faster than the cache, so that slices are short and tiles small.
   package static func shipped(for vendor: Vendor) -> [ProductTile] {
     let narrow = [ProductTile(128, 32, 16, item: 8, 4), ProductTile(32, 32, 16, item: 4, 4)]
     switch vendor {
     case .nvidia:
       return [
-        ProductTile(128, 128, 16, item: 8, 8), ProductTile(128, 64, 16, item: 8, 4),
+        ProductTile(128, 128, 8, item: 8, 8), ProductTile(128, 64, 16, item: 8, 4),
         ProductTile(64, 64, 16, item: 4, 4),
       ] + narrow
     case .amd:
       return [
-        ProductTile(128, 128, 8, item: 8, 8), ProductTile(64, 64, 16, item: 8, 8),
+        ProductTile(128, 128, 8, item: 8, 8), ProductTile(64, 64, 8, item: 8, 8),
         ProductTile(64, 64, 16, item: 4, 4),
       ] + narrow
     case .intel:
