@@ -154,3 +154,26 @@ kernel void attack_start_l2(
   const float factor = square > 0.0f ? radius / sqrt(square) : 0.0f;
   for (int i = 0; i < size; i++) out[o + i] = on_ball(original[o + i], out[o + i], factor);
 }
+
+// As attack_start_l2 with a work group of 64 per sample. Global (64 n), local (64).
+__attribute__((reqd_work_group_size(GROUP, 1, 1)))
+kernel void attack_start_l2_gpu(
+    const int n, const int size, const float epsilon, const uint seed_low, const uint seed_high,
+    const uint purpose, const uint epoch, global const int *restrict sample_ids,
+    global const float *restrict original, global float *restrict out) {
+  local float scratch[GROUP];
+  const int item = get_local_id(0);
+  const uint sample = (uint)sample_ids[get_group_id(0)];
+  const size_t o = (size_t)get_group_id(0) * size;
+  float square = 0.0f;
+  for (int i = item; i < size; i += GROUP) {
+    const float z = start_normal((uint)i, sample, epoch, purpose, seed_low, seed_high);
+    out[o + i] = z;
+    square += z * z;
+  }
+  square = group_combine(scratch, square, 0);
+  const float u = 1.0f - philox_uniform(philox_word(2u * (uint)size, sample, epoch, purpose, seed_low, seed_high));
+  const float radius = safe_radius(epsilon, size) * pow(u, 1.0f / (float)size);
+  const float factor = square > 0.0f ? radius / sqrt(square) : 0.0f;
+  for (int i = item; i < size; i += GROUP) out[o + i] = on_ball(original[o + i], out[o + i], factor);
+}

@@ -1,39 +1,121 @@
-// Tile of the GPU-shaped products: a work group of 16 x 16 items computes 64 x 64 values of C = A B, 4 x 4 per
-// item, from slices of A and B of depth 16 in local memory.
-#define TILE 64
-#define DEPTH 16
-#define SIDE 16
-#define PART 4
+// Tiles of the GPU-shaped products C (rows x columns) = A B. A work group of ITEMS items computes TILE_M x TILE_N
+// values, ITEM_M x ITEM_N per item in registers, from slices of A and B of depth TILE_K in local memory. A kernel says
+// PRODUCT_TILE, sets up its operands, defines FETCH(start), which reads an item's share of the slice at depth `start`
+// into a_next and b_next, and ROW_OFFSET(i), where row i of C begins, and includes product_body_gpu.cl.
+//
+// Macros of the host (ProductTile.swift), which guarantees that all of the divisions below leave no rest:
+//   TILE_M, TILE_N, TILE_K   extents of a work group's tile and slice
+//   ITEM_M, ITEM_N           extents of an item's register tile
+//   VECTOR_A, VECTOR_B       floats per global load: 1, 2 or 4
+//   A_ALONG, B_ALONG         1: neighbouring items read along rows of A^T or of B, 0: along the depth
+//   VECTOR_C                 1: C is written by floats; else by vectors of RUN_N, and columns is a multiple of it
+//   PAD                      floats between the rows of a slice in local memory, a multiple of 4
+//   STAGES                   slices in local memory: 1, or 2 to save one of two barriers per slice
+//   UNROLL                   depths per step of the inner loop
+//   ITEMS                    TILE_M / ITEM_M * TILE_N / ITEM_N
+#ifndef TILE_M
+#define TILE_M 64
+#define TILE_N 64
+#define TILE_K 16
+#define ITEM_M 4
+#define ITEM_N 4
+#define VECTOR_A 1
+#define VECTOR_B 1
+#define VECTOR_C 1
+#define PAD 4
+#define STAGES 2
+#define UNROLL 4
+#define ITEMS 256
+#endif
+#ifndef A_ALONG
+#define A_ALONG 0
+#endif
+#ifndef B_ALONG
+#define B_ALONG 1
+#endif
 
-// Body of a GPU-shaped product. LOAD_A(i, k) and LOAD_B(k, j) give one element and are called only inside
-// the matrices; STORE(i, j, value) takes each result. Depths run from `first` to `last`.
-#define TILED_PRODUCT(rows, columns, first, last, LOAD_A, LOAD_B, STORE) \
-  local float a_tile[DEPTH][TILE + 1]; \
-  local float b_tile[DEPTH][TILE + 1]; \
-  const int lx = get_local_id(0), ly = get_local_id(1), item = ly * SIDE + lx; \
-  const int row0 = get_group_id(1) * TILE, column0 = get_group_id(0) * TILE; \
-  float sum[PART][PART]; \
-  for (int p = 0; p < PART; p++) \
-    for (int q = 0; q < PART; q++) sum[p][q] = 0.0f; \
-  for (int start = (first); start < (last); start += DEPTH) { \
-    for (int e = item; e < TILE * DEPTH; e += SIDE * SIDE) { \
-      const int ai = row0 + e / DEPTH, ak = start + e % DEPTH; \
-      a_tile[e % DEPTH][e / DEPTH] = ai < (rows) && ak < (last) ? LOAD_A(ai, ak) : 0.0f; \
-      const int bj = column0 + e % TILE, bk = start + e / TILE; \
-      b_tile[e / TILE][e % TILE] = bj < (columns) && bk < (last) ? LOAD_B(bk, bj) : 0.0f; \
-    } \
-    barrier(CLK_LOCAL_MEM_FENCE); \
-    for (int k = 0; k < DEPTH; k++) { \
-      float av[PART], bv[PART]; \
-      for (int p = 0; p < PART; p++) av[p] = a_tile[k][ly + p * SIDE]; \
-      for (int q = 0; q < PART; q++) bv[q] = b_tile[k][lx + q * SIDE]; \
-      for (int p = 0; p < PART; p++) \
-        for (int q = 0; q < PART; q++) sum[p][q] = fma(av[p], bv[q], sum[p][q]); \
-    } \
-    barrier(CLK_LOCAL_MEM_FENCE); \
-  } \
-  for (int p = 0; p < PART; p++) \
-    for (int q = 0; q < PART; q++) { \
-      const int i = row0 + ly + p * SIDE, j = column0 + lx + q * SIDE; \
-      if (i < (rows) && j < (columns)) STORE(i, j, sum[p][q]); \
+// Items across and down a tile. An item's values lie in runs of up to four neighbours, so that local memory is read
+// and C is written by vectors, and neighbouring items have neighbouring runs: free of conflicts, and coalesced.
+#define ITEMS_N (TILE_N / ITEM_N)
+#define RUN(count) ((count) % 4 == 0 ? 4 : (count) % 2 == 0 ? 2 : 1)
+#define RUN_M RUN(ITEM_M)
+#define RUN_N RUN(ITEM_N)
+#define ROW_OF(p) (((p) / RUN_M * (TILE_M / ITEM_M) + item / ITEMS_N) * RUN_M + (p) % RUN_M)
+#define COLUMN_OF(q) (((q) / RUN_N * ITEMS_N + item % ITEMS_N) * RUN_N + (q) % RUN_N)
+
+// Which loads of a slice are an item's own: load l of A starts at row A_ROW(l) of the tile and depth A_DEPTH(l) of
+// the slice, load l of B at column B_COLUMN(l) and depth B_DEPTH(l).
+#define A_LINE (A_ALONG ? TILE_M / VECTOR_A : TILE_K / VECTOR_A)
+#define B_LINE (B_ALONG ? TILE_N / VECTOR_B : TILE_K / VECTOR_B)
+#define A_LOADS (TILE_M * TILE_K / (VECTOR_A * ITEMS))
+#define B_LOADS (TILE_N * TILE_K / (VECTOR_B * ITEMS))
+#define A_ROW(l) (A_ALONG ? item % A_LINE * VECTOR_A : item / A_LINE + (l) * (ITEMS / A_LINE))
+#define A_DEPTH(l) (A_ALONG ? item / A_LINE + (l) * (ITEMS / A_LINE) : item % A_LINE * VECTOR_A)
+#define B_COLUMN(l) (B_ALONG ? item % B_LINE * VECTOR_B : item / B_LINE + (l) * (ITEMS / B_LINE))
+#define B_DEPTH(l) (B_ALONG ? item / B_LINE + (l) * (ITEMS / B_LINE) : item % B_LINE * VECTOR_B)
+
+// Names of a tile's place. Neighbouring work groups share rows of A.
+#define PRODUCT_TILE(rows, columns) \
+  const int product_rows = (rows), product_columns = (columns), item = get_local_id(0); \
+  const int tiles_across = (product_columns + TILE_N - 1) / TILE_N; \
+  const int row0 = get_group_id(0) / tiles_across * TILE_M; \
+  const int column0 = get_group_id(0) % tiles_across * TILE_N; \
+  float a_next[A_LOADS * VECTOR_A], b_next[B_LOADS * VECTOR_B];
+
+// `count` floats, 1, 2 or 4, at an address that is a multiple of their size; zeros where they do not exist.
+inline void read_global(float *target, global const float *source, const int count, const bool exists) {
+  if (count == 4) {
+    const float4 v = exists ? *(global const float4 *)source : (float4)(0.0f);
+    target[0] = v.x; target[1] = v.y; target[2] = v.z; target[3] = v.w;
+  } else if (count == 2) {
+    const float2 v = exists ? *(global const float2 *)source : (float2)(0.0f);
+    target[0] = v.x; target[1] = v.y;
+  } else {
+    target[0] = exists ? *source : 0.0f;
+  }
+}
+
+inline void read_local(float *target, local const float *source, const int count) {
+  if (count == 4) {
+    const float4 v = *(local const float4 *)source;
+    target[0] = v.x; target[1] = v.y; target[2] = v.z; target[3] = v.w;
+  } else if (count == 2) {
+    const float2 v = *(local const float2 *)source;
+    target[0] = v.x; target[1] = v.y;
+  } else {
+    target[0] = *source;
+  }
+}
+
+inline void write_local(local float *target, const float *source, const int count) {
+  if (count == 4) *(local float4 *)target = (float4)(source[0], source[1], source[2], source[3]);
+  else if (count == 2) *(local float2 *)target = (float2)(source[0], source[1]);
+  else *target = source[0];
+}
+
+// An item's loads of a slice into local memory, [depth][stride].
+inline void write_slice(
+    local float *tile, const float *next, const int loads, const int vector, const bool along, const int stride,
+    const int first, const int step) {
+  #pragma unroll
+  for (int l = 0; l < loads; l++) {
+    local float *target = tile + first + l * step;
+    const float *source = next + l * vector;
+    if (along) write_local(target, source, vector);
+    else {
+      // No loop: compilers keep arrays in registers only where every index is a constant early on.
+      target[0] = source[0];
+      if (vector > 1) target[stride] = source[1];
+      if (vector > 2) {
+        target[2 * stride] = source[2];
+        target[3 * stride] = source[3];
+      }
     }
+  }
+}
+
+// Element (e, d) of a matrix operand is at e * line + d * step. Places of an item's loads, at depth 0 of a slice;
+// beyond the last line the last one is read again, whose products nobody stores.
+inline int matrix_place(const int e, const int d, const int extent, const int vector, const int line, const int step) {
+  return min(e, extent - vector) * line + d * step;
+}

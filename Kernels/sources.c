@@ -10,6 +10,12 @@ static const char product_cpu[] = {
 static const char product_gpu[] = {
 #embed "product_gpu.cl" suffix(,)
   0 };
+static const char product_body_gpu[] = {
+#embed "product_body_gpu.cl" suffix(,)
+  0 };
+static const char epilogue_gpu[] = {
+#embed "epilogue_gpu.cl" suffix(,)
+  0 };
 static const char matmul_cpu[] = {
 #embed "matmul_cpu.cl" suffix(,)
   0 };
@@ -30,6 +36,9 @@ static const char winograd_tiles_cpu[] = {
   0 };
 static const char winograd_weight_cpu[] = {
 #embed "winograd_weight_cpu.cl" suffix(,)
+  0 };
+static const char winograd_gpu[] = {
+#embed "winograd_gpu.cl" suffix(,)
   0 };
 static const char pooling[] = {
 #embed "pooling.cl" suffix(,)
@@ -52,6 +61,9 @@ static const char elementwise[] = {
 static const char reduction[] = {
 #embed "reduction.cl" suffix(,)
   0 };
+static const char reduction_gpu[] = {
+#embed "reduction_gpu.cl" suffix(,)
+  0 };
 static const char attack[] = {
 #embed "attack.cl" suffix(,)
   0 };
@@ -69,6 +81,8 @@ static const struct { const char *name, *text; } sources[] = {
   {"common.cl", common},
   {"product_cpu.cl", product_cpu},
   {"product_gpu.cl", product_gpu},
+  {"product_body_gpu.cl", product_body_gpu},
+  {"epilogue_gpu.cl", epilogue_gpu},
   {"matmul_cpu.cl", matmul_cpu},
   {"matmul_gpu.cl", matmul_gpu},
   {"convolution_cpu.cl", convolution_cpu},
@@ -76,6 +90,7 @@ static const struct { const char *name, *text; } sources[] = {
   {"winograd_cpu.cl", winograd_cpu},
   {"winograd_tiles_cpu.cl", winograd_tiles_cpu},
   {"winograd_weight_cpu.cl", winograd_weight_cpu},
+  {"winograd_gpu.cl", winograd_gpu},
   {"pooling.cl", pooling},
   {"pooling_cpu.cl", pooling_cpu},
   {"normalization.cl", normalization},
@@ -83,6 +98,7 @@ static const struct { const char *name, *text; } sources[] = {
   {"softmax.cl", softmax},
   {"elementwise.cl", elementwise},
   {"reduction.cl", reduction},
+  {"reduction_gpu.cl", reduction_gpu},
   {"attack.cl", attack},
   {"random.cl", random_},
   {"optimizer.cl", optimizer},

@@ -31,7 +31,7 @@ struct Temper: ParsableCommand {
     subcommands: [
       DevicesCommand.self, TrainCommand.self, EvaluateCommand.self, AttackCommand.self, LogitsCommand.self,
       AnalyzeCommand.self, ReportCommand.self, DistillCommand.self, DemoCommand.self, VerifyCommand.self,
-      BenchCommand.self,
+      BenchCommand.self, TuneCommand.self,
       TheoryCommand.self,
     ])
 

@@ -4,7 +4,7 @@ import Testing
 @Suite(.enabled(if: !isUnderOclgrind)) struct HelpTests {
   static let commands = [
     ["devices"], ["train"], ["evaluate"], ["attack"], ["logits"], ["analyze"], ["distill"], ["demo"],
-    ["verify"], ["bench", "training"], ["theory"],
+    ["verify"], ["bench", "training"], ["tune"], ["theory"],
   ]
 
   @Test(arguments: commands)

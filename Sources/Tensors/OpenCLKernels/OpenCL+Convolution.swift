@@ -16,9 +16,7 @@ extension OpenCL {
     _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
   ) throws {
     switch kernelShape {
-    case .gpu:
-      try convolveInputGradientGPU(g, dy, weights, into: dx)
-      if let mask { try Relu.Gradient().run(on: self, [mask, dx], [dx]) }
+    case .gpu: try convolveInputGradientGPU(g, dy, weights, mask: mask?.buffer, into: dx)
     case .cpu: try convolveInputGradientCPU(g, dy, weights, mask: mask, into: dx)
     }
   }

@@ -14,8 +14,13 @@ extension OpenCL {
       return try launchTasks(
         name + "_cpu", [.int(rows), .int(channels)] + buffers, tasks: [groups], scratch: floats)
     }
-    try launch(
-      name, [.int(rows), .int(channels), .int(groups)] + buffers, global: [channels, groups], local: [16, 1])
+    let extents: [KernelArgument] = [.int(rows), .int(channels), .int(groups)]
+    if kernelShape == .gpu, rows >= 128 {
+      // LANES x DEPTH in reduction_gpu.cl; of few rows one item per channel and group takes care.
+      return try launch(
+        name + "_gpu", extents + buffers, global: [channels, 8 * groups], local: [32, 8])
+    }
+    try launch(name, extents + buffers, global: [channels, groups], local: [16, 1])
   }
 
   /// An operation on each element whose constants depend on the channel.

@@ -81,6 +81,8 @@ struct AttackStart: Operation {
     switch norm {
     case .linf:
       try openCL.launch("attack_start_linf", [.int(n), size] + key, elements: n * ((values + 3) / 4))
+    case .l2 where openCL.kernelShape == .gpu:
+      try openCL.launch("attack_start_l2_gpu", [.int(n), size] + key, global: [64 * n], local: [64])
     case .l2: try openCL.launch("attack_start_l2", [.int(n), size] + key, elements: n)
     }
   }

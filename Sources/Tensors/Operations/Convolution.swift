@@ -16,6 +16,7 @@ public func conv2d(
 ) throws -> Tensor {
   let geometry = try ConvolutionGeometry(
     images: x.shape, weights: weight.shape, stride: stride, padding: padding)
+  Workload.recorder?.add(geometry)
   let forward = Convolution(geometry: geometry, relu: activation == .relu)
   let y = try forward(all: [x, weight] + (bias.map { [$0] } ?? []))[0]
   return y.recorded(from: convolutionPullbacks(x, weight, bias, geometry)).recorded(throughFused: activation)
@@ -133,9 +134,13 @@ extension Convolution {
   }
 
   /// Both gradients for an upstream gradient, without a tape; for tests and benchmarks.
+  /// - Parameter mask: a ReLU's output in the place of x: dx is 0 where it is not positive.
   package static func gradients(
-    _ x: Tensor, _ weight: Tensor, _ dy: Tensor, _ geometry: ConvolutionGeometry
+    _ x: Tensor, _ weight: Tensor, _ dy: Tensor, _ geometry: ConvolutionGeometry, mask: Tensor? = nil
   ) throws -> (x: Tensor, w: Tensor) {
-    (try InputGradient(geometry: geometry)(dy, weight), try WeightGradient(geometry: geometry)(x, dy))
+    let inputs = [dy, weight] + (mask.map { [$0] } ?? [])
+    return (
+      try InputGradient(geometry: geometry)(all: inputs)[0], try WeightGradient(geometry: geometry)(x, dy)
+    )
   }
 }

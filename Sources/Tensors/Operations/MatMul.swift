@@ -38,6 +38,7 @@ public func matmul(
 public func linear(
   _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, activation: Activation = .identity
 ) throws -> Tensor {
+  Workload.recorder?.addLinear(inputs: weight.shape[0], outputs: weight.shape[1])
   let product = MatMul(relu: activation == .relu)
   let y = try product(all: [x, weight] + (bias.map { [$0] } ?? []))[0]
   var inputs: [(Tensor, TapeNode.Pullback)] = [
@@ -94,17 +95,13 @@ struct MatMul: Operation {
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    try product(on: openCL, inputs, outputs)
-    guard last == .mask, inputs.count > 2 else { return }
-    try Relu.Gradient().run(on: openCL, [inputs[2], outputs[0]], outputs)
-  }
-
-  private func product(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (m, n, k) = extents(inputs)
     let (a, b) = (inputs[0], inputs[1])
+    let third = inputs.count > 2 ? inputs[2] : nil
     try openCL.multiply(
       StridedMatrix(a.buffer, columns: a.shape[1], transposed: transposeA),
       StridedMatrix(b.buffer, columns: b.shape[1], transposed: transposeB), rows: m, columns: n, depth: k,
-      bias: inputs.count > 2 && last == .bias ? inputs[2].buffer : nil, relu: relu, into: outputs[0].buffer)
+      bias: last == .bias ? third?.buffer : nil, relu: relu, mask: last == .mask ? third : nil,
+      into: outputs[0])
   }
 }

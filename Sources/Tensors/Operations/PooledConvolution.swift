@@ -13,6 +13,7 @@ public func conv2dMaxPooled(
   guard window.isValid, x.device.poolsInWinograd(geometry) else {
     return try maxPool2d(conv2d(x, weight, bias: bias, padding: padding, activation: .relu), size: 2)
   }
+  Workload.recorder?.add(geometry)
   let results = try PooledConvolution(geometry: geometry, window: window)(
     all: [x, weight] + (bias.map { [$0] } ?? []))
   var (y, winner) = (results[0], results[1])

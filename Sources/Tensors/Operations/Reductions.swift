@@ -95,9 +95,14 @@ struct Total: Operation {
     if groups > 1 {
       x = try Tensor(uninitialized: [groups], on: .openCL(openCL))
       terms = groups
-      try openCL.launch(
-        "sum_groups", [.int(count), .int(groups), .buffer(inputs[0].buffer), .buffer(x.buffer)],
-        elements: groups)
+      let arguments: [KernelArgument] = [
+        .int(count), .int(groups), .buffer(inputs[0].buffer), .buffer(x.buffer),
+      ]
+      if openCL.kernelShape == .gpu {
+        try openCL.launch("sum_groups_gpu", arguments, global: [128 * groups], local: [128])
+      } else {
+        try openCL.launch("sum_groups", arguments, elements: groups)
+      }
     }
     try openCL.launch(
       "sum_all", [.int(terms), .float(scale), .buffer(x.buffer), .buffer(outputs[0].buffer)], global: [1],
@@ -152,12 +157,14 @@ struct RowSums: Operation {
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let rows = inputs[0].shape[0]
-    try openCL.launch(
-      "row_sums",
-      [
-        .int(rows), .int(inputs[0].shape.count / max(1, rows)), .int(squared ? 1 : 0),
-        .buffer(inputs[0].buffer),
-        .buffer(outputs[0].buffer),
-      ], elements: rows)
+    let columns = inputs[0].shape.count / max(1, rows)
+    let arguments: [KernelArgument] = [
+      .int(rows), .int(columns), .int(squared ? 1 : 0), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer),
+    ]
+    if openCL.kernelShape == .gpu, columns >= 64 {
+      try openCL.launch("row_sums_gpu", arguments, global: [128 * rows], local: [128])
+    } else {
+      try openCL.launch("row_sums", arguments, elements: rows)
+    }
   }
 }

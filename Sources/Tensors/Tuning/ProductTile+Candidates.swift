@@ -1,0 +1,37 @@
+import Devices
+
+extension ProductTile {
+  /// The tiles that the tuner measures on a device: the shipped ones of every maker, and unless `quick` more shapes of tiles
+  /// with 64 to 256 items. Fine settings follow for the best of them; see ``ProductPlan/refinements``.
+  package static func candidates(on info: OpenCLDeviceInfo, quick: Bool) -> [ProductTile] {
+    let shapes = [
+      (128, 128, 8, 8), (128, 64, 8, 8), (64, 128, 8, 8), (128, 64, 8, 4), (64, 64, 8, 8), (64, 64, 8, 4),
+      (64, 64, 4, 4), (128, 32, 8, 4), (32, 128, 4, 8), (64, 32, 4, 4), (32, 64, 4, 4), (32, 32, 4, 4),
+      (32, 32, 2, 2), (16, 16, 2, 2),
+    ]
+    let grid = [16, 8].flatMap { depth in shapes.map { ProductTile($0.0, $0.1, depth, item: $0.2, $0.3) } }
+    var seen: Set<ProductTile> = []
+    return (Vendor.allCases.flatMap(shipped) + [.smallest] + (quick ? [] : grid))
+      .filter { $0.fits(info) && seen.insert($0).inserted }
+  }
+}
+
+extension ProductPlan {
+  /// Single changes that the tuner tries in this order, each on the best plan so far.
+  package static let refinements: [@Sendable (ProductPlan) -> ProductPlan] = [
+    { $0.with { $0.tile.stages = 3 - $0.tile.stages } },
+    { $0.with { $0.tile.padding = 4 - $0.tile.padding } },
+    { $0.with { $0.splits *= 2 } }, { $0.with { $0.splits = max(1, $0.splits / 2) } },
+    { $0.with { $0.splits *= 4 } }, { $0.with { $0.splits = 1 } },
+    { $0.with { $0.tile.unroll = min(4, $0.tile.depth) } },
+    { $0.with { $0.tile.unroll = $0.tile.depth } }, { $0.with { $0.tile.unroll = 2 } },
+    { $0.with { $0.tile.depth *= 2 } }, { $0.with { $0.tile.vector = 2 } },
+    { $0.with { $0.tile.vector = 1 } },
+  ]
+
+  private func with(_ change: (inout ProductPlan) -> Void) -> ProductPlan {
+    var plan = self
+    change(&plan)
+    return plan
+  }
+}

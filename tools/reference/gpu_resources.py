@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Compiles the GPU-shaped kernels for real GPUs, without one, and prints what they would use.
+
+    python3 tools/reference/gpu_resources.py [--clang PATH] [--ptxas PATH]
+
+Needs a clang that has the targets amdgcn and nvptx64 (clang-15 of Debian has), and for NVIDIA's registers ptxas, which is
+in the package nvidia-cuda-nvcc-cu12 of PyPI. Prints registers per work item, bytes of spilled or private memory, and
+the instructions of the kernel's code: fused multiply-adds, reads of local memory of 16 and of 4 bytes, and loads of
+global memory of 16 and of 4 bytes. The drivers' own compilers can differ.
+"""
+import argparse
+import glob
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+KERNELS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "Kernels")
+
+# What the compilers' libraries would define.
+COMMON = """
+#define get_local_id(d) ((int)ITEM())
+#define get_group_id(d) ((int)((d) == 0 ? GROUP_X() : GROUP_Z()))
+#define get_global_id(d) (get_group_id(d) * 64 + get_local_id(d))
+#define fma(a, b, c) __builtin_fmaf(a, b, c)
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
+typedef unsigned int uint;
+typedef float float2 __attribute__((ext_vector_type(2)));
+typedef float float4 __attribute__((ext_vector_type(4)));
+"""
+AMD = COMMON + """
+#define ITEM __builtin_amdgcn_workitem_id_x
+#define GROUP_X __builtin_amdgcn_workgroup_id_x
+#define GROUP_Z __builtin_amdgcn_workgroup_id_z
+#define barrier(x) { __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup"); __builtin_amdgcn_s_barrier(); \\
+  __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup"); }
+"""
+NVIDIA = COMMON + """
+#define ITEM __nvvm_read_ptx_sreg_tid_x
+#define GROUP_X __nvvm_read_ptx_sreg_ctaid_x
+#define GROUP_Z __nvvm_read_ptx_sreg_ctaid_z
+#define barrier(x) __syncthreads()
+"""
+
+
+def source(family):
+    """The text of a family of kernels with its includes."""
+    with open(os.path.join(KERNELS, family + ".cl"), encoding="utf-8") as file:
+        text = file.read()
+    return re.sub(r'^#include "(\w+)\.cl"$', lambda match: source(match.group(1)), text, flags=re.M)
+
+
+def tile(m, n, depth, item_m, item_n, vector=4):
+    """The macros of a ProductTile with the usual settings."""
+    return {
+        "TILE_M": m, "TILE_N": n, "TILE_K": depth, "ITEM_M": item_m, "ITEM_N": item_n, "PAD": 4, "STAGES": 2,
+        "UNROLL": 8, "ITEMS": m // item_m * n // item_n, "A_ALONG": 0, "B_ALONG": 1, "VECTOR_A": vector,
+        "VECTOR_B": vector, "VECTOR_C": vector,
+    }
+
+
+def assembly(clang, target, processor, prelude, family, macros):
+    with tempfile.TemporaryDirectory() as folder:
+        defines = "".join(f"#define {name} {value}\n" for name, value in macros.items())
+        with open(folder + "/kernel.cl", "w", encoding="utf-8") as file:
+            file.write(defines + prelude + source(family))
+        command = [
+            clang, "-x", "cl", "-cl-std=CL1.2", "-target", target, "-Xclang", "-target-cpu", "-Xclang", processor,
+            "-O3", "-w", "-S", "-o", folder + "/kernel.s", folder + "/kernel.cl"]
+        if target.startswith("amdgcn"):
+            command.insert(1, "-nogpulib")
+        subprocess.run(command, check=True)
+        with open(folder + "/kernel.s", encoding="utf-8") as file:
+            return file.read()
+
+
+def counts(body, patterns):
+    return "  ".join(f"{name} {len(re.findall(pattern, body))}" for name, pattern in patterns.items())
+
+
+def report_amd(clang, processor, family, macros):
+    text = assembly(clang, "amdgcn-amd-amdhsa", processor, AMD, family, macros)
+    for name in re.findall(r"\.name:\s+(\w+_gpu)\n", text):
+        start = text.index(f"\n{name}:")
+        body = text[start:text.index(".end_amdhsa_kernel", start)]
+        facts = text[text.index(f".name:           {name}\n"):]
+        registers, private = (
+            re.search(rf"\.{key}:\s+(\d+)", facts).group(1) for key in ("vgpr_count", "private_segment_fixed_size"))
+        print(f"  {processor:8} {name:34} registers {registers:>3}  private {private:>3}  " + counts(body, {
+            "fma": r"v_(?:fmac?|mac|pk_fma)_f32", "local16": r"ds_(?:read|load)_b128",
+            "local4": r"ds_(?:read|load)2?_b32", "global16": r"global_load_(?:dwordx4|b128)",
+            "global4": r"global_load_(?:dword |b32)"}))
+
+
+def report_nvidia(clang, ptxas, processor, family, macros):
+    text = assembly(clang, "nvptx64-nvidia-nvcl", processor, NVIDIA, family, macros)
+    log = ""
+    if ptxas:
+        with tempfile.NamedTemporaryFile("w", suffix=".ptx") as file:
+            file.write(text)
+            file.flush()
+            log = subprocess.run(
+                [ptxas, "-v", "-arch=" + processor, "-o", os.devnull, file.name], check=True, capture_output=True,
+                text=True).stderr
+    for part in text.split(".entry ")[1:]:
+        name = part[:part.index("(")].strip()
+        found = re.search(rf"'{name}' for.*?(\d+) bytes stack frame, (\d+) bytes spill.*?Used (\d+) reg", log, re.S)
+        registers, private = (found.group(3), found.group(1)) if found else ("?", "?")
+        print(f"  {processor:8} {name:34} registers {registers:>3}  private {private:>3}  " + counts(part, {
+            "fma": r"fma\.rn\.f32", "local16": r"ld\.shared\.v4", "local4": r"ld\.shared\.f32",
+            "global16": r"ld\.global(?:\.nc)?\.v4", "global4": r"ld\.global(?:\.nc)?\.f32"}))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clang", default=(sorted(glob.glob("/usr/lib/llvm-*/bin/clang")) or ["clang"])[-1])
+    parser.add_argument("--ptxas", default=shutil.which("ptxas"))
+    options = parser.parse_args()
+    nvidia = [(128, 128, 8, 8, 8), (128, 128, 16, 8, 8), (128, 64, 16, 8, 4), (64, 64, 16, 4, 4), (32, 32, 16, 4, 4)]
+    amd = [(128, 128, 8, 8, 8), (64, 64, 8, 8, 8), (64, 64, 16, 8, 8), (64, 64, 16, 4, 4)]
+    for family in ("matmul_gpu", "convolution_gpu"):
+        for extents in nvidia:
+            print(family, "tile", extents)
+            report_nvidia(options.clang, options.ptxas, "sm_80", family, tile(*extents))
+        for extents in amd:
+            print(family, "tile", extents)
+            for processor in ("gfx906", "gfx90a", "gfx1030"):
+                report_amd(options.clang, processor, family, tile(*extents))
+    for extent in (4, 2):
+        print("winograd_gpu extent", extent)
+        report_nvidia(options.clang, options.ptxas, "sm_80", "winograd_gpu", {"EXTENT": extent})
+        report_amd(options.clang, "gfx1030", "winograd_gpu", {"EXTENT": extent})
+
+
+main()
