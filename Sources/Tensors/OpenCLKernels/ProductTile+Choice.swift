@@ -90,7 +90,7 @@ extension ProductTile {
   /// work groups in waves, and a wave lasts as long as one group: its multiply-adds, plus one for every local read that
   /// they need. The depth is split when not every unit would get a group, down to 8 slices of depth per part.
   package static func plan(
-    _ shape: ProductShape, among tiles: [ProductTile], units: Int, isLayered: Bool = true
+    _ shape: ProductShape, among tiles: [ProductTile], units: Int
   ) -> ProductPlan {
     var best: (plan: ProductPlan, cost: Double)?
     for tile in tiles {
@@ -98,7 +98,7 @@ extension ProductTile {
         (shape.rows + tile.m - 1) / tile.m * ((shape.columns + tile.n - 1) / tile.n) * shape.batch
       let deepest = max(1, shape.depth / (8 * tile.depth))
       let splits =
-        groups < units && isLayered ? min(deepest, 64, (2 * units + groups - 1) / max(1, groups)) : 1
+        groups < units ? min(deepest, 64, (2 * units + groups - 1) / max(1, groups)) : 1
       let parts = ProductPlan(tile: tile, splits: splits).parts(shape.depth)
       let waves = Double((groups * parts.count + units - 1) / units)
       let reads = 1 / Double(tile.itemM) + 1 / Double(tile.itemN)
