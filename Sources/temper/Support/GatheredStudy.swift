@@ -89,6 +89,11 @@ struct GatheredStudy {
     if try samples.looksLikeProbabilities() {
       Console.note("warning: \(path) holds what looks like probabilities; give the logits before softmax.")
     }
+    if try samples.readLabels() == nil {
+      Console.note(
+        "warning: \(path) has no labels, so that accuracy, margins, calibration and classes are not measured; give "
+          + "--labels.")
+    }
     return samples
   }
 
