@@ -49,13 +49,14 @@ struct KernelCheckTests {
   }
 
   /// A wrong kernel of Winograd's algorithm leaves the shape in use and its direct convolutions.
-  @Test(arguments: ["winograd_filter_cpu", "winograd_cpu"])
+  @Test(arguments: ["winograd_filter_cpu", "winograd_cpu", "winograd_filter_gpu", "winograd_output_gpu"])
   func wrongWinogradIsGivenUpAlone(kernel: String) throws {
-    let device = try open(.cpu, wrong: kernel)
+    let shape: OpenCL.KernelShape = kernel.hasSuffix("_gpu") ? .gpu : .cpu
+    let device = try open(shape, wrong: kernel)
     var warnings: [String] = []
     try device.checkKernels { warnings.append($0) }
     #expect(warnings.count == 1 && warnings[0].contains("winograd kernels"), "\(warnings)")
-    #expect(device.kernelShape == .cpu && device.isEnabled("cpu") && !device.isEnabled("winograd"))
+    #expect(device.kernelShape == shape && device.isEnabled(shape.rawValue) && !device.isEnabled("winograd"))
     warnings = []
     try device.checkKernels { warnings.append($0) }
     #expect(warnings.isEmpty, "given up for good: \(warnings)")

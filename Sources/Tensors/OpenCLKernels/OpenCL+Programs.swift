@@ -6,9 +6,10 @@ extension OpenCL {
   /// to their first launch, as are all programs where compiling ahead gains nothing.
   package var programsAhead: [ProgramVariant] {
     guard info.compilesInParallel else { return [] }
-    let specialised: Set = ["matmul_gpu", "convolution_gpu", "winograd_gpu"]
-    return KernelSources.families(for: kernelShape).filter { !specialised.contains($0) }.map {
-      ProgramVariant($0, $0.hasSuffix("_cpu") ? cpuDefines : [:])
+    return KernelSources.families(for: kernelShape).filter {
+      !["matmul_gpu", "convolution_gpu"].contains($0)
+    }.map {
+      ProgramVariant($0, $0.hasSuffix("_cpu") ? cpuDefines : $0 == "winograd_gpu" ? ["EXTENT": 4] : [:])
     }
   }
 }
