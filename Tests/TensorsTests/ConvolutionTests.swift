@@ -35,6 +35,8 @@ let convolutionCases: [ConvolutionGeometry] = {
     geometry(1, 9, 12, 16, 16, 2, 2, 3, 0), geometry(1, 19, 19, 16, 8, 7, 7, 2, 3),
     geometry(1, 4, 4, 96, 160, 3, 3, 1, 1), geometry(9, 7, 6, 160, 130, 3, 3, 1, 2),
     geometry(37, 6, 5, 20, 280, 1, 1, 1, 0), geometry(19, 8, 6, 16, 24, 3, 3, 2, 1),
+    // Rows that no local memory holds: of images, and of the gradient.
+    geometry(1, 3, 300, 400, 8, 3, 3, 1, 0), geometry(1, 3, 300, 8, 400, 3, 3, 1, 0),
   ]
   return isUnderOclgrind ? small : small + large
 }()

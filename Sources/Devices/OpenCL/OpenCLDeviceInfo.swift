@@ -93,7 +93,8 @@ public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
   var driverKeepsBinaries: Bool { isPoCL }
   /// Whether programs can be compiled at the same time. PoCL holds a lock, and compiles kernels when they are launched.
   package var compilesInParallel: Bool { !isPoCL }
-  private var isPoCL: Bool { platform == "Portable Computing Language" }
+  /// Whether the driver is PoCL, which runs kernels on the CPU.
+  package var isPoCL: Bool { platform == "Portable Computing Language" }
 
   /// Every OpenCL device of this machine, in the order of the platforms; or why there is none.
   public static let all: [OpenCLDeviceInfo] = {

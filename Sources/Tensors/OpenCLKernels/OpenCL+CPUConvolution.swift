@@ -1,6 +1,7 @@
 import Devices
 
-/// Convolutions shaped for CPU runtimes; see `convolution_cpu.cl`.
+/// Convolutions shaped for CPU runtimes; see `convolution_cpu.cl`. Where not even one row fits local memory, the kernels of
+/// GPUs take over.
 extension OpenCL {
   func convolveCPU(
     _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, bias: Tensor?, relu: Bool, into y: Tensor
@@ -15,12 +16,13 @@ extension OpenCL {
         columns: g.k, depth: g.c, bias: bias?.buffer, relu: relu, into: y.buffer)
     }
     let taps = DirectTaps(rows: g.r, columns: g.s, first: (0, 0), step: 1)
-    try convolveDirectly(
-      DirectPass(
-        images: x, outputHeight: g.outputHeight, outputWidth: g.outputWidth, stride: g.stride,
-        padding: (g.padding, g.padding), offset: (0, 0), spread: 1), taps, weights, transposed: false,
-      bias: bias,
-      relu: relu, into: y)
+    let pass = DirectPass(
+      images: x, outputHeight: g.outputHeight, outputWidth: g.outputWidth, stride: g.stride,
+      padding: (g.padding, g.padding), offset: (0, 0), spread: 1)
+    guard fits(scratch(pass, taps, rows: 1)) else {
+      return try convolveGPU(g, x, weights, bias: bias, relu: relu, into: y)
+    }
+    try convolveDirectly(pass, taps, weights, transposed: false, bias: bias, relu: relu, into: y)
   }
 
   func convolveInputGradientCPU(
@@ -34,8 +36,10 @@ extension OpenCL {
       try multiplyCPU(
         StridedMatrix(dy.buffer, columns: g.k), StridedMatrix(weights.buffer, columns: g.k, transposed: true),
         rows: g.n * g.h * g.w, columns: g.c, depth: g.k, bias: nil, relu: false, into: dx.buffer)
-    } else {
+    } else if fits(phaseFloats(g)) {
       try inputGradientByPhases(g, dy, weights, into: dx)
+    } else {
+      return try convolveInputGradientGPU(g, dy, weights, mask: mask?.buffer, into: dx)
     }
     if let mask { try Relu.Gradient().run(on: self, [mask, dx], [dx]) }
   }
@@ -85,6 +89,18 @@ extension OpenCL {
     }
   }
 
+  /// At least the scratch of a row of the largest phase.
+  private func phaseFloats(_ g: ConvolutionGeometry) -> Int {
+    let (rows, columns) = ((g.r - 1) / g.stride + 1, (g.s - 1) / g.stride + 1)
+    return rows * ((g.w - 1) / g.stride + tileHeight / 3 + columns) * g.k
+  }
+
+  /// Local memory for `rows` rows of the output of a direct convolution.
+  private func scratch(_ pass: DirectPass, _ taps: DirectTaps, rows: Int) -> Int {
+    let width = (pass.outputWidth + tileHeight / 3 - 1) * pass.stride + taps.columns
+    return max(1, ((rows - 1) * pass.stride + taps.rows) * width * pass.images.shape[3])
+  }
+
   /// Of the pixels of dx congruent to `p`, in one direction: how many taps they see, the last of these, and the zeros
   /// in front of dy.
   private func phase(_ p: Int, of g: ConvolutionGeometry, extent: Int) -> (taps: Int, last: Int, padding: Int)
@@ -100,10 +116,10 @@ extension OpenCL {
   ) throws {
     let (x, full) = (pass.images.shape, y.shape)
     let panels = try directPanels(weights, taps, transposed: transposed)
-    let width = (pass.outputWidth + tileHeight / 3 - 1) * pass.stride + taps.columns
-    func scratch(_ rows: Int) -> Int { max(1, ((rows - 1) * pass.stride + taps.rows) * width * x[3]) }
     var rows = pass.outputHeight
-    while rows > 1, scratch(rows) * 4 > info.localMemory / 2 || (rows > 4 && x[0] < 8 * info.computeUnits) {
+    while rows > 1,
+      !fits(2 * scratch(pass, taps, rows: rows)) || (rows > 4 && x[0] < 8 * info.computeUnits)
+    {
       rows = (rows + 1) / 2
     }
     let segment = x[3] * taps.columns
@@ -117,7 +133,8 @@ extension OpenCL {
       extents.map { .int($0) } + [
         .buffer(pass.images.buffer), .buffer(panels), .optional(bias?.buffer), .int(relu ? 1 : 0),
         .buffer(y.buffer), .int(rows),
-      ], tasks: [(pass.outputHeight + rows - 1) / rows, x[0]], scratch: scratch(rows),
+      ], tasks: [(pass.outputHeight + rows - 1) / rows, x[0]],
+      scratch: scratch(pass, taps, rows: rows),
       defines: pastCaches(full).merging(isShort ? ["SEGMENT": segment, "TAP_ROWS": taps.rows] : [:]) { $1 },
       flops: 2 * x[0] * pass.outputHeight * pass.outputWidth * full[3] * taps.rows * segment)
   }
@@ -157,6 +174,7 @@ extension OpenCL {
     func scratch(_ rows: Int) -> Int {
       ((rows - 1) * g.stride + g.r) * width * g.c + rows * g.outputWidth * panel + tileHeight
     }
+    guard fits(scratch(1)) else { return try convolveWeightGradientGPU(g, x, dy, into: dw) }
     var rows = g.outputHeight
     while rows > 1, scratch(rows) * 4 > info.localMemory * 3 / 4 { rows = (rows + 1) / 2 }
     let partial = try Tensor(uninitialized: [chunks, g.weightShape.count], on: .openCL(self))

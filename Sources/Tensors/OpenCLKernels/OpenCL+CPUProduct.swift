@@ -12,9 +12,7 @@ extension OpenCL {
 
   /// Macros of every program shaped for CPU runtimes. PoCL compiles prefetches; Oclgrind refuses kernels with them.
   var cpuDefines: [String: Int] {
-    ["VECTOR": vectorWidth].merging(
-      info.platform.contains("Portable Computing Language") ? ["CAN_PREFETCH": 1] : [:]
-    ) { $1 }
+    info.isPoCL ? ["VECTOR": vectorWidth, "CAN_PREFETCH": 1] : ["VECTOR": vectorWidth]
   }
 
   /// Queues one work item per task, with `scratch` floats of local memory.
@@ -39,7 +37,7 @@ extension OpenCL {
     let packed = try b.buffer.derived("matmul \(b.rowStride) \(b.columnStride)") {
       try packPanels(b, depth: k, columns: n)
     }
-    let depthBlock = min(k, 512)
+    let depthBlock = max(1, min(k, 512))
     let fits = (info.localMemory / 4 - vectorWidth) / depthBlock / tileHeight * tileHeight
     // A deep product of few rows reads B once per task: no more of them than there are threads.
     let isDeep = k > 4 * m
