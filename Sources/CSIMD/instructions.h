@@ -79,6 +79,25 @@ TEMPER_INLINE temper_vector vector_where_byte(temper_vector v, const unsigned ch
   return (temper_vector)((temper_bits)v & (__builtin_convertvector(values, temper_bits) == (int)number));
 }
 
+// Vectors of one SSE register.
+typedef float temper_quad __attribute__((ext_vector_type(4)));
+
+TEMPER_INLINE temper_quad quad_repeating(float x) { return (temper_quad)x; }
+
+/// The value of a lane in all lanes.
+TEMPER_INLINE temper_quad quad_repeating_lane(temper_quad v, int lane) { return (temper_quad)v[lane]; }
+
+/// c + a * b.
+TEMPER_INLINE temper_quad quad_multiply_add(temper_quad c, temper_quad a, temper_quad b) {
+#if defined(__SSE2__) && !defined(__AVX__)
+  // The sum stays in its register: compilers let sums and products change places, with a copy each.
+  __asm__("mulps %2, %1\n\taddps %1, %0" : "+x"(c), "+x"(a) : "x"(b));
+  return c;
+#else
+  return c + a * b;
+#endif
+}
+
 #ifdef __AVX512F__
 // AVX512-BF16, which the module's flags do not name: only called where the processor has it.
 

@@ -29,6 +29,13 @@ package struct MicroKernels: Sendable {
     ) -> Void
   package typealias Pair =
     @Sendable (_ x: Values, _ rows: Int, _ columns: Int, _ pairs: Results) -> Void
+  package typealias Repeat =
+    @Sendable (_ a: Values, _ rowStride: Int, _ depthStride: Int, _ depth: Int, _ repeated: Results) -> Void
+  package typealias ProductRepeated =
+    @Sendable (
+      _ depth: Int, _ repeated: Values, _ b: Values, _ panels: Int, _ panelDistance: Int, _ c: Results,
+      _ cRowStride: Int, _ accumulate: Bool
+    ) -> Void
   package typealias GatherTiles =
     @Sendable (
       _ a: Values, _ first: Int, _ rows: Int, _ runLength: Int, _ runStride: Int, _ segments: Int,
@@ -111,6 +118,8 @@ package struct MicroKernels: Sendable {
   package let tileRows: Int
   package let productByRows: Product
   package let productByColumns: Product
+  /// Products of whole tiles with every value of A stored four times, where that is faster.
+  package let repeated: (rows: Int, gather: Repeat, product: ProductRepeated)?
   /// Pairs of bfloat16 of neighbouring columns and of neighbouring rows; nil where products do not take pairs.
   package let pairColumns: Pair?
   package let pairRows: Pair?
@@ -149,6 +158,7 @@ package struct MicroKernels: Sendable {
         tileRows = KernelsAVX512.kernelTileRows()
         productByRows = KernelsAVX512.kernelProductByRows
         productByColumns = KernelsAVX512.kernelProductByColumns
+        repeated = nil
         (pairColumns, pairRows) = (KernelsAVX512.kernelPairColumns, KernelsAVX512.kernelPairRows)
         gatherTiles = KernelsAVX512.kernelGatherTiles
         pack = KernelsAVX512.kernelPack
@@ -175,6 +185,7 @@ package struct MicroKernels: Sendable {
         tileRows = KernelsAVX2.kernelTileRows()
         productByRows = KernelsAVX2.kernelProductByRows
         productByColumns = KernelsAVX2.kernelProductByColumns
+        repeated = nil
         (pairColumns, pairRows) = (nil, nil)
         gatherTiles = KernelsAVX2.kernelGatherTiles
         pack = KernelsAVX2.kernelPack
@@ -202,6 +213,14 @@ package struct MicroKernels: Sendable {
       tileRows = KernelsBaseline.kernelTileRows()
       productByRows = KernelsBaseline.kernelProductByRows
       productByColumns = KernelsBaseline.kernelProductByColumns
+      #if arch(x86_64)
+        repeated = (
+          KernelsBaseline.kernelRepeatedRows(), KernelsBaseline.kernelRepeat,
+          KernelsBaseline.kernelProductRepeated
+        )
+      #else
+        repeated = nil
+      #endif
       (pairColumns, pairRows) = (nil, nil)
       gatherTiles = KernelsBaseline.kernelGatherTiles
       pack = KernelsBaseline.kernelPack

@@ -19,6 +19,9 @@ struct Epilogue {
   /// Whether the result is stored past the caches, because it is larger than they are.
   var streamed = false
 
+  /// Whether results are stored as they are.
+  var isPlain: Bool { bias == nil && !relu && mask == nil }
+
   /// The epilogue of the part of a result that starts at a column and an offset.
   func part(column: Int, offset: Int) -> Epilogue {
     Epilogue(bias: bias.map { $0 + column }, relu: relu, mask: mask.map { $0 + offset }, streamed: streamed)
@@ -35,8 +38,8 @@ extension CPU {
     epilogue: Epilogue = Epilogue()
   ) {
     let parts = max(1, (b.columns + 1023) / 1024)
-    let largest = max(96, 12 * kernels.tileRows)
-    let ranges = guidedRanges(rows, largest: largest, multiple: kernels.tileRows)
+    let tileRows = kernels.repeated?.rows ?? kernels.tileRows
+    let ranges = guidedRanges(rows, largest: max(96, 12 * kernels.tileRows), multiple: tileRows)
     var epilogue = epilogue
     epilogue.streamed = b.blocks == 1 && streams(c, rows: rows, columns: b.columns)
     let tile = TileProduct(self, byColumns: a.transposed, pairs: b.isPaired)
@@ -72,6 +75,19 @@ extension CPU {
 
   /// The part of ``multiply(_:_:rows:into:epilogue:)`` for some rows and panels.
   func multiplyBlock(
+    _ tile: TileProduct, _ a: LeftMatrix, _ b: PackedMatrix, rows: Range<Int>, panels: Range<Int>,
+    into c: UnsafeMutablePointer<Float>, epilogue: Epilogue
+  ) {
+    guard let whole = RepeatedProduct(self, b, rows: rows, panels: panels) else {
+      return multiplyTiles(tile, a, b, rows: rows, panels: panels, into: c, epilogue: epilogue)
+    }
+    whole(tile, a, into: c, epilogue: epilogue)
+    for (rows, panels) in whole.rest {
+      multiplyTiles(tile, a, b, rows: rows, panels: panels, into: c, epilogue: epilogue)
+    }
+  }
+
+  private func multiplyTiles(
     _ tile: TileProduct, _ a: LeftMatrix, _ b: PackedMatrix, rows: Range<Int>, panels: Range<Int>,
     into c: UnsafeMutablePointer<Float>, epilogue: Epilogue
   ) {
