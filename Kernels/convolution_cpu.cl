@@ -4,7 +4,8 @@
 //   convolution_cpu                  global (blocks of rows, images)
 //   convolution_scatter_cpu          dx of few channels: each pixel of dy times all taps, added to the pixels they reach;
 //                                    global (images)
-//   convolution_weight_gradient_cpu  sums over chunks of images, which sum_partials adds; global (chunks, panels)
+//   convolution_weight_gradient_cpu  sums over chunks of images, which sum_partials adds; global (chunks, parts of the
+//                                    panels)
 // An input gradient with stride s is s * s convolutions of dy, one per phase of the pixels of dx, each with the taps that
 // reach this phase.
 
@@ -43,7 +44,11 @@ APART void copy_rows(
   }
 }
 
-// Kernels of few channels are specialised: SEGMENT is s * c, TAP_ROWS is r.
+// Kernels of few channels are specialised: SEGMENT is s * c, TAP_ROWS is r, PIXEL is stride * c, TILE_ROWS the height of all
+// tiles, of which the last one may overlap the one before.
+#ifndef PIXEL
+#define PIXEL (stride * c)
+#endif
 #ifndef SEGMENT
 #define SEGMENT (s * c)
 #define TAP_ROWS r
@@ -58,15 +63,35 @@ APART void copy_rows(
   { \
     TILE_SUMS(height, bias0, bias1) \
     UNROLL_TAPS for (int tap = 0; tap < TAP_ROWS; tap++) { \
-      local const float *a_ = line + tap * width * c + i * stride * c; \
+      local const float *a_ = line + tap * width * c + (i) * PIXEL; \
       global const float *b_ = b + (size_t)tap * SEGMENT * PANEL; \
-      TILE_PRODUCT(height, a_, stride * c, 1, b_, PANEL, SEGMENT) \
+      TILE_PRODUCT(height, a_, PIXEL, 1, b_, PANEL, SEGMENT) \
     } \
     UNROLL for (int e = 0; e < height; e++) \
-      if (i + e < ow) \
+      if (TILES_ARE_WHOLE || (i) + e < ow) \
         store_row( \
-            at_least(s0[e], floor), at_least(s1[e], floor), target + (size_t)(i + e) * spread * k, k - j); \
+            at_least(s0[e], floor), at_least(s1[e], floor), target + (size_t)((i) + e) * spread * k, k - j); \
   }
+#ifdef WEIGHTS_STAY
+// All weights of a panel stay in registers; pixels follow each other.
+#define TILES_ARE_WHOLE 1
+#define FOR_COLUMNS(TILE) \
+  _Pragma("nounroll") for (int i = 0; i < ow; i++) { \
+    VEC s0 = bias0, s1 = bias1; \
+    UNROLL for (int e = 0; e < TAP_ROWS * SEGMENT; e++) { \
+      const VEC a_ = (VEC)(line[e / SEGMENT * width * c + i * PIXEL + e % SEGMENT]); \
+      s0 = fma(a_, LOAD(b + e * PANEL), s0); \
+      s1 = fma(a_, LOAD(b + e * PANEL + VECTOR), s1); \
+    } \
+    store_row(at_least(s0, floor), at_least(s1, floor), target + (size_t)i * spread * k, k - j); \
+  }
+#elif defined(TILE_ROWS)
+#define TILES_ARE_WHOLE 1
+#define FOR_COLUMNS(TILE) for (int i_ = 0; i_ < ow; i_ += TILE_ROWS) TILE(TILE_ROWS, min(i_, ow - TILE_ROWS))
+#else
+#define TILES_ARE_WHOLE 0
+#define FOR_COLUMNS(TILE) FOR_TILES(ow, TILE)
+#endif
 
 // scratch: ((rows - 1) * stride + r) * width * c floats, where width = (ow + LOW - 1) * stride + s.
 ONE_ITEM
@@ -89,7 +114,7 @@ kernel void convolution_cpu(
       local const float *line = scratch + row * stride * width * c;
       global float *target = y
         + (((size_t)image * full_h + (first + row) * spread + offset_y) * full_w + offset_x) * k + j;
-      FOR_TILES(ow, CONVOLVE_TILE)
+      FOR_COLUMNS(CONVOLVE_TILE)
     }
   }
 }
@@ -133,17 +158,34 @@ kernel void convolution_scatter_cpu(
   }
 }
 
-// Sums for one row of taps: rows are (s, channel), depths the pixels of `count` rows of the output.
+// Where dy is read: in place, `gradient_row` apart, if the host says IN_PLACE; else copied to scratch.
+#ifdef IN_PLACE
+#define GRADIENTS global const float *
+#else
+#define GRADIENTS local const float *
+#endif
+
+// Sums whose rows are (s, channel) of one row of taps, or (r, s, channel) if TOGETHER says how many; depths are the pixels
+// of `count` rows of the output.
+#ifdef TOGETHER
+#define GRADIENT_VALUE a_[ts_r / SEGMENT * width * c + ts_r % SEGMENT + gt_d * PIXEL]
+#else
+#define TOGETHER 1
+#define GRADIENT_VALUE a_[ts_r + (size_t)gt_d * PIXEL]
+#endif
 #define GRADIENT_TILE(height, i) \
   { \
     TILE_SUMS(height, ZERO, ZERO) \
     for (int row = 0; row < count; row++) { \
       local const float *a_ = images + (row * stride + tap) * width * c + i; \
-      local const float *b_ = gradients + row * ow * PANEL; \
-      TILE_PRODUCT(height, a_, 1, stride * c, b_, PANEL, ow) \
+      GRADIENTS b_ = gradients + (size_t)row * ow * gradient_row; \
+      for (int gt_d = 0; gt_d < ow; gt_d++, b_ += gradient_row) { \
+        const VEC ts_b0 = LOAD(b_), ts_b1 = LOAD(b_ + VECTOR); \
+        TILE_ADD(height, GRADIENT_VALUE) \
+      } \
     } \
     UNROLL for (int e = 0; e < height; e++) \
-      if (i + e < s * c) { \
+      if (i + e < TOGETHER * s * c) { \
         global float *row_ = target + ((size_t)tap * s * c + i + e) * k; \
         if (accumulate) { \
           s0[e] += load_part(row_, k - j); \
@@ -152,29 +194,44 @@ kernel void convolution_scatter_cpu(
         store_row(s0[e], s1[e], row_, k - j); \
       } \
   }
+#ifdef SEGMENT_TILE
+#define FOR_TAPS(TILE) TILE(SEGMENT_TILE, 0)
+#else
+#define FOR_TAPS(TILE) FOR_TILES(s * c, TILE)
+#endif
 
-// partial: [chunk](r, s, c, k); scratch: ((rows - 1) * stride + r) * width * c + rows * ow * PANEL + LOW floats, where
-// width = (ow - 1) * stride + s.
+// partial: [chunk](r, s, c, k); an item sums `panels` panels. scratch: ((rows - 1) * stride + r) * width * c + LOW floats,
+// where width = (ow - 1) * stride + s, and rows * ow * PANEL for a panel of dy unless IN_PLACE.
 ONE_ITEM
 kernel void convolution_weight_gradient_cpu(
     const int n, const int h, const int w, const int c, const int oh, const int ow, const int k, const int r,
-    const int s, const int stride, const int padding, const int chunk, global const float *restrict x,
+    const int s, const int stride, const int padding, const int chunk, const int panels, global const float *restrict x,
     global const float *restrict dy, global float *restrict partial, const int rows, local float *scratch) {
-  const int begin = get_group_id(0) * chunk, end = min(begin + chunk, n), j = get_group_id(1) * PANEL;
+  const int begin = get_group_id(0) * chunk, end = min(begin + chunk, n);
+  const int first_column = get_group_id(1) * panels * PANEL, last_column = min(k, first_column + panels * PANEL);
   const int width = (ow - 1) * stride + s;
-  local float *gradients = scratch, *images = scratch + rows * ow * PANEL;
-  global float *target = partial + (size_t)get_group_id(0) * r * s * c * k + j;
+  local float *images = scratch, *packed = scratch + ((rows - 1) * stride + r) * width * c + LOW;
   for (int image = begin; image < end; image++)
     for (int first = 0; first < oh; first += rows) {
       const int count = min(rows, oh - first), accumulate = image > begin || first > 0;
       copy_rows(
           x + (size_t)image * h * w * c, h, w, c, first * stride - padding, (count - 1) * stride + r, -padding, width,
           images);
-      global const float *source = dy + ((size_t)image * oh + first) * ow * k + j;
-      for (int p = 0; p < count * ow; p++) {
-        STORE(load_part(source + (size_t)p * k, k - j), gradients + p * PANEL);
-        STORE(load_part(source + (size_t)p * k + VECTOR, k - j - VECTOR), gradients + p * PANEL + VECTOR);
+      for (int j = first_column; j < last_column; j += PANEL) {
+        global float *target = partial + (size_t)get_group_id(0) * r * s * c * k + j;
+        global const float *source = dy + ((size_t)image * oh + first) * ow * k + j;
+#ifdef IN_PLACE
+        const int gradient_row = k;
+        global const float *gradients = source;
+#else
+        const int gradient_row = PANEL;
+        local const float *gradients = packed;
+        for (int p = 0; p < count * ow; p++) {
+          STORE(load_part(source + (size_t)p * k, k - j), packed + p * PANEL);
+          STORE(load_part(source + (size_t)p * k + VECTOR, k - j - VECTOR), packed + p * PANEL + VECTOR);
+        }
+#endif
+        for (int tap = 0; tap < r; tap += TOGETHER) FOR_TAPS(GRADIENT_TILE)
       }
-      for (int tap = 0; tap < r; tap++) FOR_TILES(s * c, GRADIENT_TILE)
     }
 }

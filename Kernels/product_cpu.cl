@@ -62,8 +62,11 @@ INLINE void fetch_near(global const float *p) { PREFETCH(p, 2); }
   for (int tp_d = 0; tp_d < (depth); tp_d++) { TILE_STEP(height, a, row, step, b, b_row, tp_d) }
 #define TILE_STEP(height, a, row, step, b, b_row, d) \
   const VEC ts_b0 = LOAD((b) + (size_t)(d) * (b_row)), ts_b1 = LOAD((b) + (size_t)(d) * (b_row) + VECTOR); \
+  TILE_ADD(height, (a)[(size_t)ts_r * (row) + (size_t)(d) * (step)])
+// Adds the products of ts_b0 and ts_b1 with the value of each row ts_r.
+#define TILE_ADD(height, value) \
   UNROLL for (int ts_r = 0; ts_r < height; ts_r++) { \
-    const VEC ts_a = (VEC)((a)[(size_t)ts_r * (row) + (size_t)(d) * (step)]); \
+    const VEC ts_a = (VEC)(value); \
     s0[ts_r] = fma(ts_a, ts_b0, s0[ts_r]); \
     s1[ts_r] = fma(ts_a, ts_b1, s1[ts_r]); \
   }

@@ -122,8 +122,6 @@ extension OpenCL {
     {
       rows = (rows + 1) / 2
     }
-    let segment = x[3] * taps.columns
-    let isShort = segment <= 9
     let extents = [
       x[1], x[2], x[3], pass.outputHeight, pass.outputWidth, full[3], taps.rows, taps.columns, pass.stride,
       pass.padding.y, pass.padding.x, full[1], full[2], pass.spread, pass.offset.y, pass.offset.x,
@@ -135,8 +133,10 @@ extension OpenCL {
         .buffer(y.buffer), .int(rows),
       ], tasks: [(pass.outputHeight + rows - 1) / rows, x[0]],
       scratch: scratch(pass, taps, rows: rows),
-      defines: pastCaches(full).merging(isShort ? ["SEGMENT": segment, "TAP_ROWS": taps.rows] : [:]) { $1 },
-      flops: 2 * x[0] * pass.outputHeight * pass.outputWidth * full[3] * taps.rows * segment)
+      defines: pastCaches(full).merging(
+        shortDefines(pass, taps)
+      ) { $1 },
+      flops: 2 * x[0] * pass.outputHeight * pass.outputWidth * full[3] * taps.rows * taps.columns * x[3])
   }
 
   /// The taps of a pass in panels, kept for parameters until they change.
@@ -167,26 +167,60 @@ extension OpenCL {
         StridedMatrix(x.buffer, columns: g.c, transposed: true), StridedMatrix(dy.buffer, columns: g.k),
         rows: g.c, columns: g.k, depth: g.n * g.h * g.w, bias: nil, relu: false, into: dw.buffer)
     }
-    let panels = panels(g.k)
-    let chunk = (g.n + max(1, 16 / panels) - 1) / max(1, 16 / panels)
+    let (size, panels) = (g.weightShape.count, panels(g.k))
+    let most = max(1, min(16, (1 << 20) / max(1, size)))
+    let chunk = (g.n + most - 1) / most
     let chunks = (g.n + chunk - 1) / chunk
+    // Each part copies the images anew: as few as leave work for all threads.
+    let parts = max(1, min(panels, (2 * info.computeUnits + chunks - 1) / chunks))
+    let panelsPerPart = (panels + parts - 1) / parts
+    let isInPlace = g.k % panel == 0 && g.r * g.s * g.c <= 128
     let width = (g.outputWidth - 1) * g.stride + g.s
     func scratch(_ rows: Int) -> Int {
-      ((rows - 1) * g.stride + g.r) * width * g.c + rows * g.outputWidth * panel + tileHeight
+      ((rows - 1) * g.stride + g.r) * width * g.c + tileHeight
+        + (isInPlace ? 0 : rows * g.outputWidth * panel)
     }
     guard fits(scratch(1)) else { return try convolveWeightGradientGPU(g, x, dy, into: dw) }
     var rows = g.outputHeight
     while rows > 1, scratch(rows) * 4 > info.localMemory * 3 / 4 { rows = (rows + 1) / 2 }
-    let partial = try Tensor(uninitialized: [chunks, g.weightShape.count], on: .openCL(self))
+    let partial = try Tensor(uninitialized: [chunks, size], on: .openCL(self))
     let extents = [
       g.n, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.r, g.s, g.stride, g.padding, chunk,
+      panelsPerPart,
     ]
     try launchTasks(
       "convolution_weight_gradient_cpu",
       extents.map { .int($0) } + [
         .buffer(x.buffer), .buffer(dy.buffer), .buffer(partial.buffer), .int(rows),
-      ], tasks: [chunks, panels], scratch: scratch(rows), flops: g.operations)
+      ], tasks: [chunks, (panels + panelsPerPart - 1) / panelsPerPart], scratch: scratch(rows),
+      defines: weightGradientDefines(g).merging(isInPlace ? ["IN_PLACE": 1] : [:]) { $1 },
+      flops: g.operations)
     try sumPartials(partial, chunks: chunks, count: g.weightShape.count, into: dw)
+  }
+}
+
+extension OpenCL {
+  /// Macros of the weight gradient where one tile holds all weights of a row of taps, or of all of them.
+  private func weightGradientDefines(_ g: ConvolutionGeometry) -> [String: Int] {
+    let segment = g.s * g.c
+    guard segment <= tileHeight else { return [:] }
+    let together = g.r * segment <= tileHeight ? g.r : 1
+    return [
+      "SEGMENT": segment, "TAP_ROWS": g.r, "PIXEL": g.stride * g.c, "TOGETHER": together,
+      "SEGMENT_TILE": together * segment,
+    ]
+  }
+
+  /// Macros of a convolution of few channels: unrolled taps, and tiles that are equally high.
+  private func shortDefines(_ pass: DirectPass, _ taps: DirectTaps) -> [String: Int] {
+    let (channels, columns) = (pass.images.shape[3], pass.outputWidth)
+    let segment = channels * taps.columns
+    guard segment <= 9 else { return [:] }
+    let shared = ["SEGMENT": segment, "TAP_ROWS": taps.rows, "PIXEL": pass.stride * channels]
+    if vectorWidth == 16, taps.rows * segment <= 12 { return shared.merging(["WEIGHTS_STAY": 1]) { $1 } }
+    let highest = vectorWidth == 16 ? 14 : 6
+    let tiles = max(1, (columns + highest - 1) / highest)
+    return shared.merging(["TILE_ROWS": (columns + tiles - 1) / tiles]) { $1 }
   }
 }
 
