@@ -26,10 +26,10 @@ inline float project(float v, float original, float epsilon) {
 kernel void pgd_step_linf(
     const int count, const float step, const float epsilon, global const float *restrict x,
     global const float *restrict original, global const float *restrict gradient, global float *restrict out) {
-  const size_t i = get_global_id(0);
-  if (i >= count) return;
-  const float g = gradient[i], v = g > 0.0f ? x[i] + step : g < 0.0f ? x[i] - step : x[i];
-  out[i] = project(v, original[i], epsilon);
+  FOR_EACH(i, count) {
+    const float g = gradient[i], v = g > 0.0f ? x[i] + step : g < 0.0f ? x[i] - step : x[i];
+    out[i] = project(v, original[i], epsilon);
+  }
 }
 
 // original + U(-epsilon, epsilon), keyed by each sample's ID, projected and clipped. One item per four values of a

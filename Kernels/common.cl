@@ -1,5 +1,17 @@
 // In front of every program: what several families share. OpenCL C 1.2, no extensions.
 
+// What follows is done for each element i of `count`: by one item per element, or on a CPU runtime by items with
+// ELEMENTS neighbours each, whose loops the compiler can turn into vectors.
+#ifdef ELEMENTS
+#define FOR_EACH(i, count) \
+  const size_t end_ = min((size_t)(count), (get_global_id(0) + 1) * ELEMENTS); \
+  for (size_t i = get_global_id(0) * ELEMENTS; i < end_; i++)
+#else
+#define FOR_EACH(i, count) \
+  const size_t i = get_global_id(0); \
+  if (i < (count))
+#endif
+
 // Philox4x32-10: four random words from a counter and a key. Element i of a stream is word i & 3 of the block
 // with the counter (i >> 2, sample, epoch, purpose).
 inline uint4 philox(uint4 c, uint2 k) {

@@ -4,14 +4,33 @@ extension OpenCL {
   package func launch(
     _ name: String, _ arguments: [KernelArgument], elements count: Int, flops: Int? = nil, bytes: Int? = nil
   ) throws {
-    var bytes = bytes
-    if bytes == nil, profiler != nil {
-      bytes = arguments.reduce(0) { sum, argument in
-        guard case .buffer(let buffer) = argument else { return sum }
-        return sum + min(buffer.byteCount, 4 * count)
-      }
+    try launch(
+      name, arguments, global: [count], local: [kernelShape == .cpu ? 1024 : 64],
+      defines: elementDefines(name), flops: flops, bytes: bytes ?? self.bytes(arguments, elements: count))
+  }
+
+  /// The same for a kernel that uses `FOR_EACH` (Kernels/common.cl).
+  package func launch(_ name: String, _ arguments: [KernelArgument], each count: Int) throws {
+    guard let elements = elementDefines(name)["ELEMENTS"] else {
+      return try launch(name, arguments, elements: count)
     }
     try launch(
-      name, arguments, global: [count], local: [kernelShape == .cpu ? 1024 : 64], flops: flops, bytes: bytes)
+      name, arguments, global: [(count + elements - 1) / elements], local: [1],
+      defines: elementDefines(name), bytes: bytes(arguments, elements: count))
+  }
+
+  /// Elements of an item of CPU runtimes, for all kernels of the programs that use `FOR_EACH`.
+  private func elementDefines(_ name: String) -> [String: Int] {
+    let usesForEach = ["elementwise", "attack", "optimizer"].contains(KernelSources.familyOfKernel[name])
+    return kernelShape == .cpu && usesForEach ? ["ELEMENTS": 4096] : [:]
+  }
+
+  /// What a profile counts as read and written.
+  private func bytes(_ arguments: [KernelArgument], elements count: Int) -> Int? {
+    guard profiler != nil else { return nil }
+    return arguments.reduce(0) { sum, argument in
+      guard case .buffer(let buffer) = argument else { return sum }
+      return sum + min(buffer.byteCount, 4 * count)
+    }
   }
 }

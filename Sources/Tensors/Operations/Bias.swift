@@ -40,6 +40,6 @@ struct Bias: Operation {
       [
         .int(count), .int(inputs[1].shape.count), .int(relu ? 1 : 0), .buffer(inputs[0].buffer),
         .buffer(inputs[1].buffer), .buffer(outputs[0].buffer),
-      ], elements: count)
+      ], each: count)
   }
 }

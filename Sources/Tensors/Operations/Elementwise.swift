@@ -86,7 +86,7 @@ struct Pairwise: Operation {
     try openCL.launch(
       kind.rawValue,
       [.int(count), .buffer(inputs[0].buffer), .buffer(inputs[1].buffer), .buffer(outputs[0].buffer)],
-      elements: count)
+      each: count)
   }
 }
 
@@ -109,7 +109,7 @@ struct Scale: Operation {
     let count = outputs[0].shape.count
     try openCL.launch(
       "scale", [.int(count), .float(factor), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer)],
-      elements: count)
+      each: count)
   }
 }
 
@@ -137,7 +137,7 @@ struct ScaleByScalar: Operation {
       [
         .int(count), .float(constant), .buffer(inputs[1].buffer), .buffer(inputs[0].buffer),
         .buffer(outputs[0].buffer),
-      ], elements: count)
+      ], each: count)
   }
 }
 
@@ -163,7 +163,7 @@ struct Clamp: Operation {
       [
         .int(count), .float(range.lowerBound), .float(range.upperBound), .buffer(inputs[0].buffer),
         .buffer(outputs[0].buffer),
-      ], elements: count)
+      ], each: count)
   }
 
   /// dy where x is inside the range. Inputs: x, dy.
@@ -186,7 +186,7 @@ struct Clamp: Operation {
         [
           .int(count), .float(range.lowerBound), .float(range.upperBound), .buffer(inputs[0].buffer),
           .buffer(inputs[1].buffer), .buffer(outputs[0].buffer),
-        ], elements: count)
+        ], each: count)
     }
   }
 }

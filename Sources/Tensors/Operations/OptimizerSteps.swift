@@ -40,7 +40,7 @@ package struct SGDStep: Operation {
     try openCL.launch(
       "sgd_step",
       [.int(count), .float(learningRate), .float(momentum), .float(weightDecay), .int(nesterov ? 1 : 0)]
-        + [outputs[0], inputs[0], outputs[1]].map { .buffer($0.buffer) }, elements: count)
+        + [outputs[0], inputs[0], outputs[1]].map { .buffer($0.buffer) }, each: count)
   }
 }
 
@@ -104,6 +104,6 @@ package struct AdamWStep: Operation {
       [
         .int(count), .float(learningRate), .float(beta1), .float(beta2), .float(epsilon), .float(weightDecay),
         .float(correction.first), .float(correction.second),
-      ] + [outputs[0], inputs[0], outputs[1], outputs[2]].map { .buffer($0.buffer) }, elements: count)
+      ] + [outputs[0], inputs[0], outputs[1], outputs[2]].map { .buffer($0.buffer) }, each: count)
   }
 }

@@ -85,7 +85,7 @@ struct PGDStep: Operation {
       [.float(stepSize), .float(epsilon)] + (inputs + outputs).map { .buffer($0.buffer) }
     switch norm {
     case .linf:
-      try openCL.launch("pgd_step_linf", [.int(count)] + rest, elements: count)
+      try openCL.launch("pgd_step_linf", [.int(count)] + rest, each: count)
     case .l2:
       let extents: [KernelArgument] = [.int(n), .int(count / max(1, n))]
       if openCL.kernelShape == .gpu {

@@ -125,7 +125,7 @@ struct FillFromScalar: Operation {
     try openCL.launch(
       "fill_from_scalar",
       [.int(shape.count), .float(constant), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer)],
-      elements: shape.count)
+      each: shape.count)
   }
 }
 

@@ -56,7 +56,7 @@ struct Relu: Operation {
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let count = outputs[0].shape.count
     try openCL.launch(
-      "relu", [.int(count), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer)], elements: count)
+      "relu", [.int(count), .buffer(inputs[0].buffer), .buffer(outputs[0].buffer)], each: count)
   }
 
   /// dx = dy where the output is positive, else 0. Inputs: output, dy.
@@ -80,7 +80,7 @@ struct Relu: Operation {
       try openCL.launch(
         "relu_gradient",
         [.int(count), .buffer(inputs[0].buffer), .buffer(inputs[1].buffer), .buffer(outputs[0].buffer)],
-        elements: count)
+        each: count)
     }
   }
 }
