@@ -173,11 +173,12 @@ kernel void convolution_scatter_cpu(
 #define TOGETHER 1
 #define GRADIENT_VALUE a_[ts_r + (size_t)gt_d * PIXEL]
 #endif
-#define GRADIENT_TILE(height, i) \
+// Rows before `done` belong to the tile before.
+#define GRADIENT_TILE(height, i, done) \
   { \
     TILE_SUMS(height, ZERO, ZERO) \
     for (int row = 0; row < count; row++) { \
-      local const float *a_ = images + (row * stride + tap) * width * c + i; \
+      local const float *a_ = images + (row * stride + tap) * width * c + (i); \
       GRADIENTS b_ = gradients + (size_t)row * ow * gradient_row; \
       for (int gt_d = 0; gt_d < ow; gt_d++, b_ += gradient_row) { \
         const VEC ts_b0 = LOAD(b_), ts_b1 = LOAD(b_ + VECTOR); \
@@ -185,23 +186,21 @@ kernel void convolution_scatter_cpu(
       } \
     } \
     UNROLL for (int e = 0; e < height; e++) \
-      if (i + e < TOGETHER * s * c) { \
-        global float *row_ = target + ((size_t)tap * s * c + i + e) * k; \
-        if (accumulate) { \
-          s0[e] += load_part(row_, k - j); \
-          s1[e] += load_part(row_ + VECTOR, k - j - VECTOR); \
-        } \
+      if ((i) + e >= (done)) { \
+        global float *row_ = target + ((size_t)tap * s * c + (i) + e) * k; \
+        if (accumulate) ADD_ROW(s0[e], s1[e], row_, k - j) \
         store_row(s0[e], s1[e], row_, k - j); \
       } \
   }
+// A row of taps has at least HEIGHT weights per output unless it is one tile.
 #ifdef SEGMENT_TILE
-#define FOR_TAPS(TILE) TILE(SEGMENT_TILE, 0)
+#define FOR_TAPS(TILE) TILE(SEGMENT_TILE, 0, 0)
 #else
-#define FOR_TAPS(TILE) FOR_TILES(s * c, TILE)
+#define FOR_TAPS(TILE) for (int i_ = 0; i_ < s * c; i_ += HEIGHT) TILE(HEIGHT, min(i_, s * c - HEIGHT), i_)
 #endif
 
-// partial: [chunk](r, s, c, k); an item sums `panels` panels. scratch: ((rows - 1) * stride + r) * width * c + LOW floats,
-// where width = (ow - 1) * stride + s, and rows * ow * PANEL for a panel of dy unless IN_PLACE.
+// partial: [chunk](r, s, c, k); an item sums `panels` panels. scratch: ((rows - 1) * stride + r) * width * c floats, where
+// width = (ow - 1) * stride + s, and rows * ow * PANEL for a panel of dy unless IN_PLACE.
 ONE_ITEM
 kernel void convolution_weight_gradient_cpu(
     const int n, const int h, const int w, const int c, const int oh, const int ow, const int k, const int r,
@@ -210,7 +209,7 @@ kernel void convolution_weight_gradient_cpu(
   const int begin = get_group_id(0) * chunk, end = min(begin + chunk, n);
   const int first_column = get_group_id(1) * panels * PANEL, last_column = min(k, first_column + panels * PANEL);
   const int width = (ow - 1) * stride + s;
-  local float *images = scratch, *packed = scratch + ((rows - 1) * stride + r) * width * c + LOW;
+  local float *images = scratch, *packed = scratch + ((rows - 1) * stride + r) * width * c;
   for (int image = begin; image < end; image++)
     for (int first = 0; first < oh; first += rows) {
       const int count = min(rows, oh - first), accumulate = image > begin || first > 0;

@@ -66,10 +66,7 @@ kernel void matmul_cpu(
         UNROLL for (int r = 0; r < HEIGHT; r++)
           if (i + r < count) {
             global float *target = c + (size_t)(first + i + r) * n + j;
-            if (d0 > 0) {
-              s0[r] += load_part(target, n - j);
-              s1[r] += load_part(target + VECTOR, n - j - VECTOR);
-            }
+            if (d0 > 0) ADD_ROW(s0[r], s1[r], target, n - j)
             store_row(at_least(s0[r], floor), at_least(s1[r], floor), target, n - j);
           }
       }

@@ -118,13 +118,34 @@ INLINE VEC load_part(global const float *source, int count) {
   return count >= VECTOR ? LOAD(source) : load_some(source, count);
 }
 
+// Less than a panel, apart from the loops that call it.
+APART void store_short_row(VEC v0, VEC v1, global float *target, int count) {
+  store_part(v0, target, count);
+  store_part(v1, target + VECTOR, count - VECTOR);
+}
+
 // Stores `count` (at most PANEL) values of a row of a tile.
 INLINE void store_row(VEC v0, VEC v1, global float *target, int count) {
   if (count >= PANEL) {
     STORE_RESULT(v0, target);
     STORE_RESULT(v1, target + VECTOR);
-    return;
+  } else {
+    store_short_row(v0, v1, target, count);
   }
-  store_part(v0, target, count);
-  store_part(v1, target + VECTOR, count - VECTOR);
 }
+
+// Adds `count` (at most PANEL) values of a row of a result.
+APART void add_short_row(VEC *v0, VEC *v1, global const float *target, int count) {
+  *v0 += load_part(target, count);
+  *v1 += load_part(target + VECTOR, count - VECTOR);
+}
+#define ADD_ROW(v0, v1, target, count) \
+  if ((count) >= PANEL) { \
+    v0 += LOAD(target); \
+    v1 += LOAD((target) + VECTOR); \
+  } else { \
+    VEC ar_0 = v0, ar_1 = v1; \
+    add_short_row(&ar_0, &ar_1, target, count); \
+    v0 = ar_0; \
+    v1 = ar_1; \
+  }

@@ -68,9 +68,11 @@ package struct KernelCheck: Sendable {
     _ direction: Convolution.Direction, _ algorithm: ConvolutionAlgorithm, on device: Device
   ) throws -> Bool {
     try ConvolutionAlgorithm.$forced.withValue(algorithm) {
-      for (channels, stride) in algorithm == .winograd ? [(16, 1)] : [(1, 1), (19, 1), (5, 2)] {
+      for (channels, outputs, stride) in algorithm == .winograd
+        ? [(16, 35, 1)] : [(1, 64, 1), (19, 35, 1), (5, 35, 2)]
+      {
         let geometry = try ConvolutionGeometry(
-          images: [2, 9, 18, channels], weights: [3, 3, channels, 35], stride: stride, padding: 1)
+          images: [2, 9, 18, channels], weights: [3, 3, channels, outputs], stride: stride, padding: 1)
         guard try ConvolutionError(geometry).largest(direction, on: device) <= tolerance else { return false }
       }
       return true

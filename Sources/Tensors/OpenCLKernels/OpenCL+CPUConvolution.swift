@@ -177,7 +177,7 @@ extension OpenCL {
     let isInPlace = g.k % panel == 0 && g.r * g.s * g.c <= 128
     let width = (g.outputWidth - 1) * g.stride + g.s
     func scratch(_ rows: Int) -> Int {
-      ((rows - 1) * g.stride + g.r) * width * g.c + tileHeight
+      ((rows - 1) * g.stride + g.r) * width * g.c
         + (isInPlace ? 0 : rows * g.outputWidth * panel)
     }
     guard fits(scratch(1)) else { return try convolveWeightGradientGPU(g, x, dy, into: dw) }
