@@ -94,14 +94,13 @@ APART void copy_rows(
 #endif
 
 // scratch: ((rows - 1) * stride + r) * width * c floats, where width = (ow + LOW - 1) * stride + s.
-ONE_ITEM
-kernel void convolution_cpu(
-    const int h, const int w, const int c, const int oh, const int ow, const int k, const int r, const int s,
-    const int stride, const int pad_y, const int pad_x, const int full_h, const int full_w, const int spread,
-    const int offset_y, const int offset_x, global const float *restrict x, global const float *restrict panels,
-    global const float *restrict bias, const int relu, global float *restrict y, const int rows,
-    local float *scratch) {
-  const int first = get_group_id(0) * rows, image = get_group_id(1), count = min(rows, oh - first);
+APART void convolution_task(
+    const int task, const int image, const int h, const int w, const int c, const int oh, const int ow,
+    const int k, const int r, const int s, const int stride, const int pad_y, const int pad_x, const int full_h,
+    const int full_w, const int spread, const int offset_y, const int offset_x, global const float *restrict x,
+    global const float *restrict panels, global const float *restrict bias, const int relu, global float *restrict y,
+    const int rows, local float *scratch) {
+  const int first = task * rows, count = min(rows, oh - first);
   const int width = (ow + LOW - 1) * stride + s;
   copy_rows(
       x + (size_t)image * h * w * c, h, w, c, first * stride - pad_y, (count - 1) * stride + r, -pad_x, width, scratch);
@@ -119,14 +118,26 @@ kernel void convolution_cpu(
   }
 }
 
+ONE_ITEM
+kernel void convolution_cpu(
+    const int h, const int w, const int c, const int oh, const int ow, const int k, const int r, const int s,
+    const int stride, const int pad_y, const int pad_x, const int full_h, const int full_w, const int spread,
+    const int offset_y, const int offset_x, global const float *restrict x, global const float *restrict panels,
+    global const float *restrict bias, const int relu, global float *restrict y, const int rows,
+    local float *scratch) {
+  convolution_task(
+      get_group_id(0), get_group_id(1), h, w, c, oh, ow, k, r, s, stride, pad_y, pad_x, full_h, full_w, spread,
+      offset_y, offset_x, x, panels, bias, relu, y, rows, scratch);
+}
+
 // Weights in panels [panel][k][PANEL] of columns (r, s, c); products [pixel][columns]; ow is at least HEIGHT. scratch: (h + 2 padding) * (w + 2 padding) * c floats for dx
 // with its padding, and ow * columns.
-ONE_ITEM
-kernel void convolution_scatter_cpu(
-    const int h, const int w, const int c, const int oh, const int ow, const int k, const int r, const int s,
-    const int stride, const int padding, global const float *restrict dy, global const float *restrict panels,
-    global const float *restrict mask, global float *restrict dx, local float *scratch) {
-  const int image = get_group_id(0), width = w + 2 * padding, frame = (h + 2 * padding) * width * c;
+APART void convolution_scatter_task(
+    const int image, const int h, const int w, const int c, const int oh, const int ow, const int k, const int r,
+    const int s, const int stride, const int padding, global const float *restrict dy,
+    global const float *restrict panels, global const float *restrict mask, global float *restrict dx,
+    local float *scratch) {
+  const int width = w + 2 * padding, frame = (h + 2 * padding) * width * c;
   const int columns = (r * s * c + PANEL - 1) / PANEL * PANEL;
   local float *products = scratch + frame;
   for (int e = 0; e < frame; e++) scratch[e] = 0.0f;
@@ -156,6 +167,15 @@ kernel void convolution_scatter_cpu(
     const size_t at = ((size_t)image * h + y) * w * c;
     for (int e = 0; e < w * c; e++) dx[at + e] = !mask || mask[at + e] > 0.0f ? source[e] : 0.0f;
   }
+}
+
+ONE_ITEM
+kernel void convolution_scatter_cpu(
+    const int h, const int w, const int c, const int oh, const int ow, const int k, const int r, const int s,
+    const int stride, const int padding, global const float *restrict dy, global const float *restrict panels,
+    global const float *restrict mask, global float *restrict dx, local float *scratch) {
+  convolution_scatter_task(
+      get_group_id(0), h, w, c, oh, ow, k, r, s, stride, padding, dy, panels, mask, dx, scratch);
 }
 
 // Where dy is read: in place, `gradient_row` apart, if the host says IN_PLACE; else copied to scratch.
@@ -188,7 +208,7 @@ kernel void convolution_scatter_cpu(
     UNROLL for (int e = 0; e < height; e++) \
       if ((i) + e >= (done)) { \
         global float *row_ = target + ((size_t)tap * s * c + (i) + e) * k; \
-        if (accumulate) ADD_ROW(s0[e], s1[e], row_, k - j) \
+        if (accumulate) { ADD_ROW(s0[e], s1[e], row_, k - j) } \
         store_row(s0[e], s1[e], row_, k - j); \
       } \
   }
@@ -201,13 +221,13 @@ kernel void convolution_scatter_cpu(
 
 // partial: [chunk](r, s, c, k); an item sums `panels` panels. scratch: ((rows - 1) * stride + r) * width * c floats, where
 // width = (ow - 1) * stride + s, and rows * ow * PANEL for a panel of dy unless IN_PLACE.
-ONE_ITEM
-kernel void convolution_weight_gradient_cpu(
-    const int n, const int h, const int w, const int c, const int oh, const int ow, const int k, const int r,
-    const int s, const int stride, const int padding, const int chunk, const int panels, global const float *restrict x,
-    global const float *restrict dy, global float *restrict partial, const int rows, local float *scratch) {
-  const int begin = get_group_id(0) * chunk, end = min(begin + chunk, n);
-  const int first_column = get_group_id(1) * panels * PANEL, last_column = min(k, first_column + panels * PANEL);
+APART void convolution_weight_gradient_task(
+    const int task, const int part, const int n, const int h, const int w, const int c, const int oh,
+    const int ow, const int k, const int r, const int s, const int stride, const int padding, const int chunk,
+    const int panels, global const float *restrict x, global const float *restrict dy, global float *restrict partial,
+    const int rows, local float *scratch) {
+  const int begin = task * chunk, end = min(begin + chunk, n);
+  const int first_column = part * panels * PANEL, last_column = min(k, first_column + panels * PANEL);
   const int width = (ow - 1) * stride + s;
   local float *images = scratch, *packed = scratch + ((rows - 1) * stride + r) * width * c;
   for (int image = begin; image < end; image++)
@@ -217,7 +237,7 @@ kernel void convolution_weight_gradient_cpu(
           x + (size_t)image * h * w * c, h, w, c, first * stride - padding, (count - 1) * stride + r, -padding, width,
           images);
       for (int j = first_column; j < last_column; j += PANEL) {
-        global float *target = partial + (size_t)get_group_id(0) * r * s * c * k + j;
+        global float *target = partial + (size_t)task * r * s * c * k + j;
         global const float *source = dy + ((size_t)image * oh + first) * ow * k + j;
 #ifdef IN_PLACE
         const int gradient_row = k;
@@ -233,4 +253,15 @@ kernel void convolution_weight_gradient_cpu(
         for (int tap = 0; tap < r; tap += TOGETHER) FOR_TAPS(GRADIENT_TILE)
       }
     }
+}
+
+ONE_ITEM
+kernel void convolution_weight_gradient_cpu(
+    const int n, const int h, const int w, const int c, const int oh, const int ow, const int k, const int r,
+    const int s, const int stride, const int padding, const int chunk, const int panels,
+    global const float *restrict x, global const float *restrict dy, global float *restrict partial, const int rows,
+    local float *scratch) {
+  convolution_weight_gradient_task(
+      get_group_id(0), get_group_id(1), n, h, w, c, oh, ow, k, r, s, stride, padding, chunk, panels, x, dy, partial,
+      rows, scratch);
 }

@@ -37,12 +37,11 @@ INLINE void pack_rows(
 
 // Whole tiles of a row-major A are read where they are, others from scratch: rows x depth_block + VECTOR floats, rows a
 // multiple of HEIGHT.
-ONE_ITEM
-kernel void matmul_cpu(
-    const int m, const int n, const int k, global const float *restrict a, const int a_row, const int a_column,
-    global const float *restrict panels, global const float *restrict bias, const int relu,
+APART void matmul_task(
+    const int task, const int m, const int n, const int k, global const float *restrict a, const int a_row,
+    const int a_column, global const float *restrict panels, global const float *restrict bias, const int relu,
     global float *restrict c, const int rows, const int depth_block, local float *scratch) {
-  const int first = get_group_id(0) * rows, count = min(rows, m - first);
+  const int first = task * rows, count = min(rows, m - first);
   for (int d0 = 0; d0 < k; d0 += depth_block) {
     const int depth = min(depth_block, k - d0);
     global const float *block = a + (size_t)first * a_row + (size_t)d0 * a_column;
@@ -66,10 +65,19 @@ kernel void matmul_cpu(
         UNROLL for (int r = 0; r < HEIGHT; r++)
           if (i + r < count) {
             global float *target = c + (size_t)(first + i + r) * n + j;
-            if (d0 > 0) ADD_ROW(s0[r], s1[r], target, n - j)
+            if (d0 > 0) { ADD_ROW(s0[r], s1[r], target, n - j) }
             store_row(at_least(s0[r], floor), at_least(s1[r], floor), target, n - j);
           }
       }
     }
   }
+}
+
+ONE_ITEM
+kernel void matmul_cpu(
+    const int m, const int n, const int k, global const float *restrict a, const int a_row, const int a_column,
+    global const float *restrict panels, global const float *restrict bias, const int relu, global float *restrict c,
+    const int rows, const int depth_block, local float *scratch) {
+  matmul_task(
+      get_group_id(0), m, n, k, a, a_row, a_column, panels, bias, relu, c, rows, depth_block, scratch);
 }

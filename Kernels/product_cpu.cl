@@ -23,7 +23,8 @@
 #define LOW (HEIGHT / 3)
 #define ONE_ITEM __attribute__((reqd_work_group_size(1, 1, 1)))
 #define UNROLL _Pragma("unroll")
-// Runtimes compile kernels at their first use: code is repeated only where it pays.
+// Runtimes compile kernels at their first use: code is repeated only where it pays. PoCL compiles the body of a kernel
+// three times, but a function once if it asks for no ids: what an item does is a function, to which the kernel hands them.
 #define ROLLED _Pragma("nounroll")
 #define APART __attribute__((noinline))
 #define INLINE __attribute__((always_inline)) inline

@@ -113,12 +113,12 @@ INLINE void finish_tile(
   }
 
 // scratch: POINTS * (block * (c + PANEL) + 32) floats; `block` is a multiple of LOW.
-ONE_ITEM
-kernel void winograd_cpu(
-    const int count, const int h, const int w, const int c, const int oh, const int ow, const int k, const int padding,
-    global const float *restrict x, global const float *restrict filters, global const float *restrict bias,
-    const int relu, global float *restrict y, global uchar *restrict winners, const int block, local float *scratch) {
-  const int first = get_group_id(0) * block, tiles = min(block, count - first);
+APART void winograd_task(
+    const int task, const int count, const int h, const int w, const int c, const int oh, const int ow, const int k,
+    const int padding, global const float *restrict x, global const float *restrict filters,
+    global const float *restrict bias, const int relu, global float *restrict y, global uchar *restrict winners,
+    const int block, local float *scratch) {
+  const int first = task * block, tiles = min(block, count - first);
   const int v_stride = block * c + 16, m_stride = block * PANEL + 16;
   local float *m = scratch + POINTS * v_stride;
   for (int t_ = 0; t_ < (tiles + LOW - 1) / LOW * LOW; t_++) {
@@ -131,13 +131,23 @@ kernel void winograd_cpu(
   }
 }
 
+ONE_ITEM
+kernel void winograd_cpu(
+    const int count, const int h, const int w, const int c, const int oh, const int ow, const int k,
+    const int padding, global const float *restrict x, global const float *restrict filters,
+    global const float *restrict bias, const int relu, global float *restrict y, global uchar *restrict winners,
+    const int block, local float *scratch) {
+  winograd_task(
+      get_group_id(0), count, h, w, c, oh, ow, k, padding, x, filters, bias, relu, y, winners, block, scratch);
+}
+
 // One item per `step` tiles of the block that starts at tile `start`; V with room for `block` tiles, a multiple of LOW,
 // as `step` is.
-ONE_ITEM
-kernel void winograd_transform_cpu(
-    const int start, const int end, const int h, const int w, const int c, const int oh, const int ow, const int padding,
-    global const float *restrict x, global float *restrict values, const int block, const int step) {
-  const int first = start + get_group_id(0) * step;
+APART void winograd_transform_task(
+    const int task, const int start, const int end, const int h, const int w, const int c, const int oh, const int ow,
+    const int padding, global const float *restrict x, global float *restrict values, const int block,
+    const int step) {
+  const int first = start + task * step;
   const int rounded = start + (end - start + LOW - 1) / LOW * LOW;
   for (int t_ = first; t_ < min(first + step, rounded); t_++) {
     global float *v = values + (size_t)(t_ - start) * c;
@@ -145,19 +155,38 @@ kernel void winograd_transform_cpu(
   }
 }
 
+ONE_ITEM
+kernel void winograd_transform_cpu(
+    const int start, const int end, const int h, const int w, const int c, const int oh, const int ow,
+    const int padding, global const float *restrict x, global float *restrict values, const int block,
+    const int step) {
+  winograd_transform_task(
+      get_group_id(0), start, end, h, w, c, oh, ow, padding, x, values, block, step);
+}
+
 // Part get_group_id(0) of the block and panel get_group_id(1). scratch: POINTS * (part * PANEL + 16) floats.
+APART void winograd_multiply_task(
+    const int task, const int panel, const int start, const int end, const int c, const int oh, const int ow,
+    const int k, global const float *restrict values, global const float *restrict filters,
+    global const float *restrict bias, const int relu, global float *restrict y, global uchar *restrict winners,
+    const int block, const int part, local float *scratch) {
+  const int first = start + task * part, tiles = min(part, end - first);
+  const int m_stride = part * PANEL + 16;
+  MULTIPLY_TILES(
+      global, tiles, values + (size_t)(first - start) * c, c, ((size_t)block * c + 16), c, filters, panel, scratch, m_stride)
+  for (int t = 0; t < tiles; t++)
+    finish_tile(first + t, panel, oh, ow, k, scratch + t * PANEL, m_stride, bias, relu, y, winners);
+}
+
 ONE_ITEM
 kernel void winograd_multiply_cpu(
     const int start, const int end, const int c, const int oh, const int ow, const int k,
     global const float *restrict values, global const float *restrict filters, global const float *restrict bias,
     const int relu, global float *restrict y, global uchar *restrict winners, const int block, const int part,
     local float *scratch) {
-  const int first = start + get_group_id(0) * part, tiles = min(part, end - first), panel = get_group_id(1);
-  const int m_stride = part * PANEL + 16;
-  MULTIPLY_TILES(
-      global, tiles, values + (size_t)(first - start) * c, c, ((size_t)block * c + 16), c, filters, panel, scratch, m_stride)
-  for (int t = 0; t < tiles; t++)
-    finish_tile(first + t, panel, oh, ow, k, scratch + t * PANEL, m_stride, bias, relu, y, winners);
+  winograd_multiply_task(
+      get_group_id(0), get_group_id(1), start, end, c, oh, ow, k, values, filters, bias, relu, y, winners, block, part,
+      scratch);
 }
 
 
@@ -201,12 +230,12 @@ INLINE void add_tile(
 
 // dx of `images` whole images per item, whose tiles' results overlap; 0 where `mask`, the output of a ReLU, is not
 // positive. V has rows of panels of k. scratch: POINTS * (tiles * (panels * PANEL + PANEL) + 32) floats.
-ONE_ITEM
-kernel void winograd_gradient_cpu(
-    const int n, const int h, const int w, const int c, const int oh, const int ow, const int k, const int padding,
-    global const float *restrict dy, global const uchar *restrict winners, global const float *restrict filters,
-    global const float *restrict mask, global float *restrict dx, const int images, local float *scratch) {
-  const int per_image = ((oh + 3) / 4) * ((ow + 3) / 4), begin = get_group_id(0) * images;
+APART void winograd_gradient_task(
+    const int task, const int n, const int h, const int w, const int c, const int oh, const int ow, const int k,
+    const int padding, global const float *restrict dy, global const uchar *restrict winners,
+    global const float *restrict filters, global const float *restrict mask, global float *restrict dx,
+    const int images, local float *scratch) {
+  const int per_image = ((oh + 3) / 4) * ((ow + 3) / 4), begin = task * images;
   const int first = begin * per_image, tiles = min(images, n - begin) * per_image, block = images * per_image;
   const int row = (k + PANEL - 1) / PANEL * PANEL, padded = (block + LOW - 1) / LOW * LOW;
   const int v_stride = padded * row + 16, m_stride = padded * PANEL + 16;
@@ -225,4 +254,13 @@ kernel void winograd_gradient_cpu(
   }
   if (mask)
     for (size_t e = 0; e < size; e++) dx[at + e] = mask[at + e] > 0.0f ? dx[at + e] : 0.0f;
+}
+
+ONE_ITEM
+kernel void winograd_gradient_cpu(
+    const int n, const int h, const int w, const int c, const int oh, const int ow, const int k, const int padding,
+    global const float *restrict dy, global const uchar *restrict winners, global const float *restrict filters,
+    global const float *restrict mask, global float *restrict dx, const int images, local float *scratch) {
+  winograd_gradient_task(
+      get_group_id(0), n, h, w, c, oh, ow, k, padding, dy, winners, filters, mask, dx, images, scratch);
 }

@@ -26,12 +26,11 @@
 
 // Group g sums over its share of the tiles. sums: [group][panel][point][c][PANEL]; scratch: POINTS * (block * (c +
 // panels * PANEL) + 16 * (1 + panels)) floats.
-ONE_ITEM
-kernel void winograd_weight_cpu(
-    const int count, const int h, const int w, const int c, const int oh, const int ow, const int k, const int padding,
-    global const float *restrict x, global const float *restrict dy, global const uchar *restrict winners,
-    global float *restrict sums, const int block, local float *scratch) {
-  const int group = get_group_id(0), groups = get_num_groups(0), panels = (k + PANEL - 1) / PANEL;
+APART void winograd_weight_task(
+    const int group, const int groups, const int count, const int h, const int w, const int c, const int oh, const int ow, const int k,
+    const int padding, global const float *restrict x, global const float *restrict dy,
+    global const uchar *restrict winners, global float *restrict sums, const int block, local float *scratch) {
+  const int panels = (k + PANEL - 1) / PANEL;
   const int begin = (long)count * group / groups, end = (long)count * (group + 1) / groups;
   const int v_stride = block * c + 16, d_stride = block * PANEL + 16;
   local float *gradients = scratch + POINTS * v_stride;
@@ -55,16 +54,33 @@ kernel void winograd_weight_cpu(
   }
 }
 
-// One item per `step` tiles and panel, as [panel][point][tile][PANEL] with room for `block` tiles.
 ONE_ITEM
-kernel void winograd_transform_gradient_cpu(
-    const int start, const int end, const int oh, const int ow, const int k, global const float *restrict dy,
-    global const uchar *restrict winners, global float *restrict gradients, const int block, const int step) {
-  const int first = start + get_group_id(0) * step, panel = get_group_id(1), d_stride = block * PANEL + 16;
+kernel void winograd_weight_cpu(
+    const int count, const int h, const int w, const int c, const int oh, const int ow, const int k,
+    const int padding, global const float *restrict x, global const float *restrict dy,
+    global const uchar *restrict winners, global float *restrict sums, const int block, local float *scratch) {
+  winograd_weight_task(
+      get_group_id(0), get_num_groups(0), count, h, w, c, oh, ow, k, padding, x, dy, winners, sums, block, scratch);
+}
+
+// One item per `step` tiles and panel, as [panel][point][tile][PANEL] with room for `block` tiles.
+APART void winograd_transform_gradient_task(
+    const int task, const int panel, const int start, const int end, const int oh, const int ow, const int k,
+    global const float *restrict dy, global const uchar *restrict winners, global float *restrict gradients,
+    const int block, const int step) {
+  const int first = start + task * step, d_stride = block * PANEL + 16;
   for (int t = first; t < min(first + step, end); t++) {
     global float *d = gradients + (size_t)panel * POINTS * d_stride + (t - start) * PANEL;
     TRANSFORM_GRADIENT(t, oh, ow, k, panel, dy, winners, d, d_stride)
   }
+}
+
+ONE_ITEM
+kernel void winograd_transform_gradient_cpu(
+    const int start, const int end, const int oh, const int ow, const int k, global const float *restrict dy,
+    global const uchar *restrict winners, global float *restrict gradients, const int block, const int step) {
+  winograd_transform_gradient_task(
+      get_group_id(0), get_group_id(1), start, end, oh, ow, k, dy, winners, gradients, block, step);
 }
 
 // Sums of one point for `part` panels. V is gathered for a tile of sums, so that it stays in the first-level cache; a
@@ -83,15 +99,23 @@ kernel void winograd_transform_gradient_cpu(
   }
 
 // scratch: HEIGHT * tiles + VECTOR floats.
+APART void winograd_weight_multiply_task(
+    const int point, const int task, const int tiles, const int c, const int k,
+    global const float *restrict values, global const float *restrict gradients, global float *restrict sums,
+    const int block, const int part, const int accumulate, local float *scratch) {
+  const int first = task * part, last = min(first + part, (k + PANEL - 1) / PANEL);
+  const int d_stride = block * PANEL + 16;
+  global const float *v = values + (size_t)point * ((size_t)block * c + 16);
+  FOR_TILES(c, GATHERED_TILE)
+}
+
 ONE_ITEM
 kernel void winograd_weight_multiply_cpu(
     const int tiles, const int c, const int k, global const float *restrict values,
     global const float *restrict gradients, global float *restrict sums, const int block, const int part,
     const int accumulate, local float *scratch) {
-  const int point = get_group_id(0), first = get_group_id(1) * part, last = min(first + part, (k + PANEL - 1) / PANEL);
-  const int d_stride = block * PANEL + 16;
-  global const float *v = values + (size_t)point * ((size_t)block * c + 16);
-  FOR_TILES(c, GATHERED_TILE)
+  winograd_weight_multiply_task(
+      get_group_id(0), get_group_id(1), tiles, c, k, values, gradients, sums, block, part, accumulate, scratch);
 }
 
 // Sums of `groups` groups, [group][panel][point][c][PANEL], into dW (3, 3, c, k). Global (channels, panels).
