@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Times matrix products and convolutions with PyTorch (and OpenBLAS) on the CPU and prints one JSON object.
+"""Times matrix products and convolutions with PyTorch (on the CPU also OpenBLAS) and prints one JSON object.
 
-    bench_operations.py [--threads N] [--seconds 0.5] [--filter TEXT]
+    bench_operations.py [--device cpu|cuda] [--precision fp32|tf32|bf16] [--products N ...] [--threads N]
+                        [--seconds 0.5] [--filter TEXT]
 
 The operations and their names are those of `temper bench operations`. Convolutions run in both memory layouts and the
 faster one counts, for each direction by itself. Keys of an operation: milliseconds (median), gflops, what (layout or
-library). OpenBLAS is the one that numpy carries.
+library). OpenBLAS is the one that numpy carries. On a GPU operations are queued and each sample is one wait, after about
+5 ms of them, as in Temper.
 """
 
 import argparse
@@ -17,9 +19,10 @@ import time
 for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(variable, None)
 
-import numpy as np  # noqa: E402 (OpenBLAS reads the environment when it is loaded)
-import torch  # noqa: E402
+import torch  # noqa: E402 (OpenBLAS reads the environment when it is loaded)
 from torch.nn import functional as F  # noqa: E402
+
+import torch_device  # noqa: E402
 
 # N, C, H, K, R, stride, padding
 CONVOLUTIONS = [
@@ -30,33 +33,46 @@ CONVOLUTIONS = [
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def median_seconds(work, seconds):
-    """The median time of `work` after two warm-ups, over `seconds` and at least three repetitions."""
-    for _ in range(2):
-        work()
-    samples, end = [], time.perf_counter() + seconds
-    while len(samples) < 3 or time.perf_counter() < end:
+def median_seconds(work, arguments):
+    """The median time of `work` after two warm-ups, over the seconds asked for and at least three samples."""
+    def sample(repetitions):
         start = time.perf_counter()
-        work()
-        samples.append(time.perf_counter() - start)
+        for _ in range(repetitions):
+            work()
+        torch_device.synchronize(arguments)
+        return (time.perf_counter() - start) / repetitions
+
+    for _ in range(2):
+        single = sample(1)
+    repetitions = 1 if arguments.device == "cpu" else max(1, int(0.005 / single))
+    samples, end = [], time.perf_counter() + arguments.seconds
+    while len(samples) < 3 or time.perf_counter() < end:
+        samples.append(sample(repetitions))
     return statistics.median(samples)
 
 
-def products():
+def products(arguments):
     """Name, operations, and the variants of each product."""
-    for n in (512, 1024, 2048):
-        a, b = torch.rand(n, n), torch.rand(n, n)
-        x, y, z = a.numpy(), b.numpy(), np.empty((n, n), np.float32)
-        yield f"matmul {n}", 2 * n ** 3, {
-            "torch.mm": lambda a=a, b=b: torch.mm(a, b), "OpenBLAS": lambda x=x, y=y, z=z: np.matmul(x, y, out=z)}
+    for n in arguments.products:
+        a, b = (tensor(arguments, n, n) for _ in range(2))
+        variants = {"torch.mm": lambda a=a, b=b: torch.mm(a, b)}
+        if arguments.device == "cpu" and arguments.precision == "fp32":
+            import numpy as np
+            x, y, z = a.numpy(), b.numpy(), np.empty((n, n), np.float32)
+            variants["OpenBLAS"] = lambda x=x, y=y, z=z: np.matmul(x, y, out=z)
+        yield f"matmul {n}", 2 * n ** 3, variants
 
 
-def convolutions():
+def tensor(arguments, *shape):
+    return torch.rand(shape, device=arguments.device, dtype=torch_device.operand_type(arguments))
+
+
+def convolutions(arguments):
     for n, c, h, k, r, stride, padding in CONVOLUTIONS:
         runs = {"forward": {}, "input gradient": {}, "weight gradient": {}}
         for layout, memory in LAYOUTS.items():
-            x = torch.rand(n, c, h, h).contiguous(memory_format=memory)
-            w = torch.rand(k, c, r, r).contiguous(memory_format=memory)
+            x = tensor(arguments, n, c, h, h).contiguous(memory_format=memory)
+            w = tensor(arguments, k, c, r, r).contiguous(memory_format=memory)
             dy = torch.rand_like(F.conv2d(x, w, stride=stride, padding=padding)).contiguous(memory_format=memory)
 
             def backward(mask, x=x, w=w, dy=dy, stride=stride, padding=padding):
@@ -72,26 +88,31 @@ def convolutions():
             yield f"conv {direction} {n}x{c}x{h} {r}x{r}x{k} stride {stride}", 2 * n * out * out * k * r * r * c, variants
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Times PyTorch's operations on the CPU.")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+def parser():
+    parser = argparse.ArgumentParser(description="Times PyTorch's operations.")
+    torch_device.add_options(parser)
+    parser.add_argument("--products", type=int, nargs="+", default=[512, 1024, 2048])
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--filter", default="")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    return parser
+
+
+@torch.no_grad()
+def measure(arguments):
+    """The JSON object of a run."""
+    torch_device.prepare(arguments)
     results = []
-    with torch.no_grad():
-        for benchmarks in (products(), convolutions()):
-            for name, operations, variants in benchmarks:
-                if arguments.filter not in name:
-                    continue
-                times = {what: median_seconds(work, arguments.seconds) for what, work in variants.items()}
-                for what, seconds in times.items():
-                    if name.startswith("matmul") or seconds == min(times.values()):
-                        results.append({"name": name, "what": what, "milliseconds": seconds * 1e3,
-                                        "gflops": operations / seconds / 1e9})
-    print(json.dumps({"torch": torch.__version__, "threads": arguments.threads, "operations": results}))
+    for benchmarks in (products, convolutions):
+        for name, operations, variants in benchmarks(arguments):
+            if arguments.filter not in name:
+                continue
+            times = {what: median_seconds(work, arguments) for what, work in variants.items()}
+            for what, seconds in times.items():
+                if name.startswith("matmul") or seconds == min(times.values()):
+                    results.append({"name": name, "what": what, "milliseconds": seconds * 1e3,
+                                    "gflops": operations / seconds / 1e9})
+    return {"torch": torch.__version__, "threads": arguments.threads, "operations": results}
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(measure(parser().parse_args())))

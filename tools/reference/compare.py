@@ -39,10 +39,20 @@ def measured(command, environment=None):
 
 
 def row(name, unit, what, pytorch, temper, ratios):
-    """Both medians over the rounds, the ratio of the medians, and the lowest and highest ratio of a round."""
-    return {"name": name, "unit": unit, "what": what, "pytorch": statistics.median(pytorch),
-            "temper": statistics.median(temper), "ratio": statistics.median(temper) / statistics.median(pytorch),
-            "lowest_ratio": min(ratios), "highest_ratio": max(ratios)}
+    """Both medians over the rounds, the ratio of the medians, and the lowest and highest ratio of a round.
+
+    What was not measured on one side, an empty list, is None.
+
+    >>> row("x", "GFLOP/s", "torch.mm", [2, 4, 6], [1, 3, 6], [0.5, 0.75, 1])["ratio"]
+    0.75
+    >>> row("x", "GFLOP/s", "", [], [1, 3], [])["temper"]
+    2.0
+    """
+    medians = {side: statistics.median(values) if values else None
+               for side, values in (("pytorch", pytorch), ("temper", temper))}
+    return {"name": name, "unit": unit, "what": what, **medians,
+            "ratio": medians["temper"] / medians["pytorch"] if pytorch and temper else None,
+            "lowest_ratio": min(ratios, default=None), "highest_ratio": max(ratios, default=None)}
 
 
 def training(name, settings, arguments):
@@ -93,8 +103,14 @@ HEAD = f"{'':<50}{'peer':>15}{'its':>10}{'Temper':>10}{'':>9}{'ratio (lowest to 
 
 
 def line(r):
-    spread = f"{r['ratio']:.2f} ({r['lowest_ratio']:.2f} to {r['highest_ratio']:.2f})"
-    return f"{r['name']:<50}{r['what']:>15}{r['pytorch']:>10,.1f}{r['temper']:>10,.1f} {r['unit']:<8}{spread:>28}"
+    """A row below HEAD; a dash stands for what was not measured.
+
+    >>> line(row("x", "GB/s", "", [], [1234], [])).split()
+    ['x', '-', '1,234.0', 'GB/s', '-']
+    """
+    pytorch, temper = ("-" if r[side] is None else f"{r[side]:,.1f}" for side in ("pytorch", "temper"))
+    spread = "-" if r["ratio"] is None else f"{r['ratio']:.2f} ({r['lowest_ratio']:.2f} to {r['highest_ratio']:.2f})"
+    return f"{r['name']:<50}{r['what']:>15}{pytorch:>10}{temper:>10} {r['unit']:<8}{spread:>28}"
 
 
 def main():

@@ -16,10 +16,13 @@ struct BenchOperationsCommand: ParsableCommand {
       EXAMPLES
         temper bench operations --device cpu
         temper bench operations --device cpu --filter conv --json
+        temper bench operations --device opencl --filter matmul --filter relu --products 1024 4096
         TEMPER_CONVOLUTION=direct temper bench operations --device cpu --filter conv --accuracy --seconds 0
       """)
 
-  @Option(help: "Only operations whose name contains this.") var filter: String?
+  @Option(help: "Only operations whose name contains this; may be repeated.") var filter: [String] = []
+  @Option(parsing: .upToNextOption, help: "Extents of the square matrix products.")
+  var products = [512, 1024, 2048]
   @Option(parsing: .unconditional, help: "Seconds to measure each operation.") var seconds = 0.5
   @Flag(help: "Also measure the largest error of convolutions against sums in float64.") var accuracy = false
   @Flag(help: "Print JSON.") var json = false
@@ -27,13 +30,17 @@ struct BenchOperationsCommand: ParsableCommand {
 
   func validate() throws {
     if !(seconds >= 0) { throw ValidationError("--seconds is at least 0.") }
+    if products.contains(where: { $0 < 1 || $0 > 1 << 15 }) {
+      throw ValidationError("--products are between 1 and \(1 << 15).")
+    }
   }
 
   func run() throws {
     let device = try devices.open()
     let limits = try MachineLimits(device, seconds: seconds)
     var rows: [Row] = []
-    for benchmark in OperationBenchmark.all where filter.map({ benchmark.name.contains($0) }) ?? true {
+    for benchmark in OperationBenchmark.all(products: products)
+    where filter.isEmpty || filter.contains(where: benchmark.name.contains) {
       let work = try benchmark.prepare(device)
       func run(_ repetitions: Int) throws {
         for _ in 0..<repetitions { try work() }

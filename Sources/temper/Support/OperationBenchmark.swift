@@ -12,15 +12,17 @@ struct OperationBenchmark: Sendable {
   var convolution: (direction: Convolution.Direction, geometry: ConvolutionGeometry)?
   let prepare: @Sendable (Device) throws -> () throws -> Void
 
-  static let all: [OperationBenchmark] =
-    [512, 1024, 2048].map(matmul)
-    + [
-      (128, 64, 32, 64, 3, 1, 1), (128, 128, 16, 128, 3, 1, 1), (128, 256, 8, 256, 3, 1, 1),
-      (128, 512, 4, 512, 3, 1, 1), (128, 3, 32, 64, 3, 1, 1), (128, 1, 28, 32, 3, 1, 0),
-      (128, 32, 26, 32, 3, 1, 0), (128, 32, 12, 64, 3, 1, 0), (128, 64, 10, 64, 3, 1, 0),
-      (128, 64, 32, 128, 3, 2, 1), (128, 64, 32, 128, 1, 2, 0), (128, 256, 8, 512, 1, 1, 0),
-    ].flatMap(convolution)
-    + elementwise
+  /// Square matrix products of these extents, then convolutions and elementwise operations.
+  static func all(products: [Int]) -> [OperationBenchmark] {
+    products.map(matmul)
+      + [
+        (128, 64, 32, 64, 3, 1, 1), (128, 128, 16, 128, 3, 1, 1), (128, 256, 8, 256, 3, 1, 1),
+        (128, 512, 4, 512, 3, 1, 1), (128, 3, 32, 64, 3, 1, 1), (128, 1, 28, 32, 3, 1, 0),
+        (128, 32, 26, 32, 3, 1, 0), (128, 32, 12, 64, 3, 1, 0), (128, 64, 10, 64, 3, 1, 0),
+        (128, 64, 32, 128, 3, 2, 1), (128, 64, 32, 128, 1, 2, 0), (128, 256, 8, 512, 1, 1, 0),
+      ].flatMap(convolution)
+      + elementwise
+  }
 
   private static func random(_ shape: Shape, _ device: Device) throws -> Tensor {
     try Tensor((0..<shape.count).map { Float($0 % 2003) / 1001 - 1 }, shape: shape, on: device)
