@@ -2,7 +2,7 @@
 """Times matrix products and convolutions with PyTorch (on the CPU also OpenBLAS) and prints one JSON object.
 
     bench_operations.py [--device cpu|cuda] [--precision fp32|tf32|bf16] [--products N ...] [--threads N]
-                        [--seconds 0.5] [--filter TEXT]
+                        [--seconds 0.5] [--filter TEXT ...]
 
 The operations and their names are those of `temper bench operations`. Convolutions run in both memory layouts and the
 faster one counts, for each direction by itself. Keys of an operation: milliseconds (median), gflops, what (layout or
@@ -51,9 +51,15 @@ def median_seconds(work, arguments):
     return statistics.median(samples)
 
 
+def is_wanted(arguments, name):
+    return not arguments.filter or any(text in name for text in arguments.filter)
+
+
 def products(arguments):
     """Name, operations, and the variants of each product."""
     for n in arguments.products:
+        if not is_wanted(arguments, f"matmul {n}"):
+            continue
         a, b = (tensor(arguments, n, n) for _ in range(2))
         variants = {"torch.mm": lambda a=a, b=b: torch.mm(a, b)}
         if arguments.device == "cpu" and arguments.precision == "fp32":
@@ -70,6 +76,9 @@ def tensor(arguments, *shape):
 def convolutions(arguments):
     for n, c, h, k, r, stride, padding in CONVOLUTIONS:
         runs = {"forward": {}, "input gradient": {}, "weight gradient": {}}
+        names = {direction: f"conv {direction} {n}x{c}x{h} {r}x{r}x{k} stride {stride}" for direction in runs}
+        if not any(is_wanted(arguments, name) for name in names.values()):
+            continue
         for layout, memory in LAYOUTS.items():
             x = tensor(arguments, n, c, h, h).contiguous(memory_format=memory)
             w = tensor(arguments, k, c, r, r).contiguous(memory_format=memory)
@@ -85,7 +94,8 @@ def convolutions(arguments):
             runs["weight gradient"][layout] = lambda backward=backward: backward([False, True, False])
         out = (h + 2 * padding - r) // stride + 1
         for direction, variants in runs.items():
-            yield f"conv {direction} {n}x{c}x{h} {r}x{r}x{k} stride {stride}", 2 * n * out * out * k * r * r * c, variants
+            if is_wanted(arguments, names[direction]):
+                yield names[direction], 2 * n * out * out * k * r * r * c, variants
 
 
 def parser():
@@ -93,7 +103,7 @@ def parser():
     torch_device.add_options(parser)
     parser.add_argument("--products", type=int, nargs="+", default=[512, 1024, 2048])
     parser.add_argument("--seconds", type=float, default=0.5)
-    parser.add_argument("--filter", default="")
+    parser.add_argument("--filter", action="append", default=[], help="may be repeated")
     return parser
 
 
@@ -104,8 +114,6 @@ def measure(arguments):
     results = []
     for benchmarks in (products, convolutions):
         for name, operations, variants in benchmarks(arguments):
-            if arguments.filter not in name:
-                continue
             times = {what: median_seconds(work, arguments) for what, work in variants.items()}
             for what, seconds in times.items():
                 if name.startswith("matmul") or seconds == min(times.values()):

@@ -5,7 +5,7 @@
 
 The first line printed describes PyTorch and its device, or has `absent`: why there is nothing to measure. Then each
 line read, {"program": "bench_operations" or "bench_training", "arguments": [...]}, is answered by one line: the object
-of that program, or {"error": ...}.
+of that program, {"unavailable": ...} for a precision that the device lacks, or {"error": ...}.
 """
 
 import argparse
@@ -14,6 +14,8 @@ import json
 import sys
 
 import torch
+
+import torch_device
 
 
 def description(device):
@@ -30,6 +32,8 @@ def answer(request):
     program = importlib.import_module(request["program"])
     try:
         return program.measure(program.parser().parse_args(request["arguments"]))
+    except torch_device.NotAvailable as error:
+        return {"unavailable": str(error)}
     except (Exception, SystemExit) as error:
         return {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
     finally:

@@ -9,6 +9,10 @@ import os
 import torch
 
 
+class NotAvailable(Exception):
+    """A precision that the device does not have."""
+
+
 def add_options(parser):
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="cuda: CUDA or ROCm")
     parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
@@ -18,7 +22,7 @@ def add_options(parser):
 def prepare(arguments):
     """Settings of the whole process."""
     if arguments.precision == "tf32" and arguments.device == "cpu":
-        raise ValueError("PyTorch has no TF32 on the CPU")
+        raise NotAvailable("PyTorch has no TF32 on the CPU")
     torch.set_num_threads(arguments.threads)
     torch.backends.cuda.matmul.allow_tf32 = arguments.precision == "tf32"
     torch.backends.cudnn.allow_tf32 = arguments.precision == "tf32"

@@ -125,13 +125,14 @@ private struct MachineLimits: Encodable {
   }
 
   init(_ device: Device, seconds: Double) throws {
-    let count = 1 << 24
+    // GPUs copy more than their caches hold, and several times for one wait.
+    let (count, repetitions) = device.isGPU ? (1 << 25, 16) : (1 << 24, 1)
     let x = try Tensor(repeating: 1, shape: [count], on: device)
     let copy = try Throughput(seconds: seconds, warmUp: 1) {
-      _ = try scale(x, by: 2)
+      for _ in 0..<repetitions { _ = try scale(x, by: 2) }
       try device.synchronize()
     }
-    gigabytesPerSecond = Double(count) * 8 * copy.rate(0.9) / 1e9
+    gigabytesPerSecond = Double(count * repetitions) * 8 * copy.rate(0.9) / 1e9
     guard case .cpu(let cpu) = device else {
       gflops = nil
       return
