@@ -33,6 +33,17 @@ import Testing
     }
   }
 
+  @Test func operationsAreChosenByNameAndExtent() throws {
+    let bench = ["bench", "operations", "--device", "cpu", "--seconds", "0"]
+    let report = try temper(
+      bench + ["--filter", "matmul", "--filter", "relu", "--products", "32", "65", "--json"]
+    )
+    .json()
+    let names = (report["operations"] as? [[String: Any]])?.map { $0["name"] as? String }
+    #expect(names == ["matmul 32", "matmul 65", "relu"])
+    try expectFailure(64, ["--products"], bench + ["--products", "0"])
+  }
+
   @Test func unknownAlgorithmsAreReported() throws {
     let arguments = [
       "bench", "operations", "--device", "cpu", "--filter", "conv forward 128x64x10", "--seconds", "0",

@@ -23,6 +23,14 @@ import Testing
     for info in OpenCLDeviceInfo.all { #expect(text.contains(info.name)) }
   }
 
+  @Test func aNameIsResolved() throws {
+    let named = try temper(["devices", "--device", "cpu", "--json"]).json()["named"] as? String
+    #expect(named?.hasPrefix("cpu ") == true)
+    #expect(try temper(["devices", "--json"]).json()["named"] == nil)
+    try expectFailure(69, ["--require-gpu"], ["devices", "--device", "cpu", "--require-gpu"])
+    try expectFailure(69, ["nonesuch"], ["devices", "--device", "nonesuch"])
+  }
+
   @Test func instructionSetsCanBeForced() throws {
     for set in CPU.availableInstructionSets {
       let report = try temper(["devices", "--json"], environment: ["TEMPER_CPU": set.rawValue]).json()

@@ -42,8 +42,8 @@ TOLERANCE = {"fp32": "0.02", "tf32": "0.5", "bf16": "0.5"}
 class Results:
     """All that is known so far; `save` writes it."""
 
-    def __init__(self, folder, facts):
-        self.folder, self.facts = folder, facts
+    def __init__(self, folder, facts, warnings):
+        self.folder, self.facts, self.warnings = folder, facts, warnings
         self.verified, self.tuned, self.series = [], [], {}
         self.unavailable, self.failures, self.missing = {}, {}, []
 
@@ -67,7 +67,7 @@ class Results:
             outcome = "passed" if entry["passed"] else "FAILED"
             lines.append(f"verify {entry['precision']}: {outcome}, largest drift {entry['largest_drift']:.1e}, "
                          f"tolerance {entry['tolerance']}, {entry['seconds']:.1f} s")
-        lines += [f"{label}: {reason}" for label, reason in self.unavailable.items()]
+        lines += [*self.warnings, *(f"{label}: {reason}" for label, reason in self.unavailable.items())]
         lines += [f"tune {entry['precision']}: {entry['faster']} of {len(entry['report']['cases'])} shapes run faster "
                   "than with the shipped settings" for entry in self.tuned]
         group = None
@@ -84,7 +84,7 @@ class Results:
         self.write("results.txt", self.text())
         content = {key: value for key, value in self.facts.items() if key != "text"}
         content.update(
-            verify=self.verified, not_available=self.unavailable, tune=self.tuned, results=list(self.rows()),
+            warnings=list(self.warnings), verify=self.verified, not_available=self.unavailable, tune=self.tuned, results=list(self.rows()),
             failures=self.failures, not_measured=self.missing)
         self.write("results.json", json.dumps(content, indent=1, default=str))
 
@@ -119,11 +119,9 @@ class Bench:
         try:
             return work()
         except Refused as refusal:
-            device = self.peer.about["device"] if side == "PyTorch" else self.results.facts.get("device", "the device")
+            device = self.peer.about["device"] if side == "PyTorch" else self.results.facts["device"]
             self.results.unavailable[label] = f"not available on {device} ({refusal})"
         except Failure as failure:
-            if failure.code == 69 and not self.results.verified:
-                raise  # there is no such device, or it is out of order
             self.results.failures[f"{label}, {what}"] = f"{failure} (exit code {failure.code})"
 
     def both(self, precision, what, program, command, options, own=(), peers=()):
@@ -142,8 +140,6 @@ class Bench:
             "verify", precision, ["--tolerance", tolerance], self.remaining(), accepted=(0, 1)))
         if outcome:
             report = outcome[1]
-            if not self.results.verified:
-                self.describe(report["device"])
             self.results.verified.append({
                 "precision": precision, "passed": report["passed"], "tolerance": tolerance,
                 "largest_drift": max(tensor["drift"] for tensor in report["tensors"]),
@@ -151,18 +147,6 @@ class Bench:
             if not report["passed"]:
                 self.results.failures[f"Temper {precision}, verify is beyond its tolerance"] = report["device"]
         self.results.save()
-
-    def describe(self, device):
-        """Adds to the facts what is compared."""
-        about, facts = self.peer.about, self.results.facts
-        facts.update(device=device, pytorch=about)
-        facts["text"].append(f"measured: {device}")
-        if not self.peer.is_present:
-            facts["text"].append(f"PyTorch is not measured: {about['absent']}")
-            return
-        facts["text"].append(f"peer: PyTorch {about['torch']} ({about['build']}, cuDNN {about['cudnn']}) on {about['device']}")
-        if about["device"].lower() not in device.lower():
-            facts["text"].append("The names of the two devices differ: the ratios may compare different devices.")
 
     def operations(self, settings, precision, what, filters):
         options = ["--seconds", str(self.arguments.seconds / 20), "--products", *PRODUCTS]
@@ -272,25 +256,34 @@ def described(device):
             f"{device['maximum_work_group']}, platform {device['platform']}")
 
 
+def described_peer(about, device):
+    if "absent" in about:
+        return [f"PyTorch is not measured: {about['absent']}"]
+    lines = [f"peer: PyTorch {about['torch']} ({about['build']}, cuDNN {about['cudnn']}) on {about['device']}"]
+    if about["device"].lower() not in device.lower():
+        lines.append("The names of the two devices differ: the ratios may compare different devices.")
+    return lines
+
+
 def facts(arguments, temper, packed):
     """What was measured on; ends the run where there is no GPU and no other device was asked for."""
-    code, text, message = temper.run(["devices", "--json"], 60)
+    code, text, message = temper.run(["devices", *temper.device, "--json"], 60)
+    if code == 69 and arguments.device == "auto":
+        here = temper.run(["devices"], 60)[1].rstrip()
+        raise Failure(69, "\n".join(["no OpenCL GPU is here. --device NAME measures another device:", here, *temper.notes]))
     if code != 0:
         raise Failure(code, message)
-    devices = json.loads(text)["opencl"]
-    if arguments.device == "auto" and not any(device["kind"] == "gpu" for device in devices):
-        here = "\n".join(described(device) for device in devices) or json.loads(text).get("opencl_absence", "none")
-        raise Failure(69, "\n".join(["no OpenCL GPU is here. Devices: " + here, *temper.notes,
-                                     "--device NAME measures another device."]))
+    found = json.loads(text)
     version = (packed / "VERSION").read_text().strip()
     smi = output(["nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit",
                   "--format=csv,noheader"])
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     lines = [f"Temper {version}, {date}", f"host: {processor()}; Linux {platform.release()}, glibc {platform.libc_ver()[1]}"]
-    lines += [described(device) for device in devices] + [f"nvidia-smi: {text}" for text in smi] + temper.notes
+    lines += [described(device) for device in found["opencl"]] + [f"nvidia-smi: {text}" for text in smi] + temper.notes
+    lines.append(f"measured: {found['named']}")
     return {"temper": version, "date": date, "command": sys.argv, "settings": vars(arguments), "host": processor(),
-            "kernel": platform.release(), "nvidia_smi": smi, "devices": devices, "environment": temper.variables,
-            "text": lines}
+            "kernel": platform.release(), "nvidia_smi": smi, "devices": found["opencl"], "device": found["named"],
+            "environment": temper.variables, "text": lines}
 
 
 def measure(arguments, packed, scratch, start):
@@ -300,9 +293,11 @@ def measure(arguments, packed, scratch, start):
     except OSError as error:
         raise Failure(74, f"--out {arguments.out}: {error.strerror}")
     temper = Temper(packed, scratch, arguments.device, log)
-    results = Results(arguments.out, facts(arguments, temper, packed))
-    print("\n".join(results.facts["text"]), file=sys.stderr, flush=True)
+    known = facts(arguments, temper, packed)
     peer = Peer(arguments.peer_device, log)
+    known.update(pytorch=peer.about, text=known["text"] + described_peer(peer.about, known["device"]))
+    print("\n".join(known["text"]), file=sys.stderr, flush=True)
+    results = Results(arguments.out, known, temper.warnings)
     bench, code = Bench(arguments, temper, peer, results, start), 0
     try:
         bench.run()
@@ -310,6 +305,7 @@ def measure(arguments, packed, scratch, start):
         code = 75
     finally:
         peer.close()
+        temper.keep_build_logs()
     results.save()
     print(results.text() + f"\nresults.txt, results.json, log.txt: {arguments.out}")
     return code or (1 if results.failures or results.missing else 0)

@@ -80,10 +80,11 @@ class Temper:
         with gzip.open(archive) as source, open(self.path, "wb") as target:
             shutil.copyfileobj(source, target)
         self.path.chmod(0o755)
+        self.warnings = {}  # of kernels that are not used, say; a dictionary for its order
         variables, self.notes = opencl_environment(packed, scratch)
         self.cache = scratch / "cache"  # of its own: nothing compiled or tuned before takes part
         self.variables = {**variables, "TEMPER_CACHE_DIR": str(self.cache)}
-        self.device = ["--device", device] if device else ["--device", "auto", "--require-gpu"]
+        self.device = ["--device", device, *(["--require-gpu"] if device == "auto" else [])]
 
     def run(self, arguments, timeout):
         """The exit code, what it printed, and its last message."""
@@ -101,6 +102,7 @@ class Temper:
                 said = messages.read()
                 self.log.write(f"$ temper {' '.join(arguments)}\n{said}")
                 self.log.flush()
+        self.warnings.update((text, None) for text in said.splitlines() if text.startswith("warning: "))
         errors = [text for text in said.splitlines() if re.match("(temper: )?error: ", text, re.IGNORECASE)]
         message = (errors or said.splitlines()[-1:] or ["no message"])[0]
         return result.returncode, result.stdout, re.sub("^(temper: )?error: ", "", message, flags=re.IGNORECASE)
@@ -114,6 +116,11 @@ class Temper:
         if code not in accepted:
             raise Failure(code, message)
         return code, json.loads(output)
+
+    def keep_build_logs(self):
+        """Appends what the driver said about programs that it did not compile."""
+        for file in sorted(self.cache.glob("build-*.log")):
+            self.log.write(f"== {file.name}\n{file.read_text(errors='replace')}")
 
 
 class Peer:

@@ -21,16 +21,20 @@ TEMPER = """#!%s
 import json, os, sys, time
 words, fake = sys.argv[1:], os.environ.get("FAKE", "")
 if words[0] == "devices":
-    kind = "cpu" if fake == "no GPU" else "gpu"
-    print(json.dumps({"opencl": [{
-        "index": 0, "name": "Pretender", "kind": kind, "vendor": "V", "version": "OpenCL 3.0", "driver": "1",
+    if "nobody" in words:
+        print("temper: error: --device nobody: no such device", file=sys.stderr)
+        sys.exit(69)
+    if "--json" not in words:
+        print("opencl:0  Pretender")
+        sys.exit()
+    if "--require-gpu" in words and fake == "no GPU":
+        sys.exit(69)
+    print(json.dumps({"named": "opencl:0 Pretender", "opencl": [{
+        "index": 0, "name": "Pretender", "kind": "gpu", "vendor": "V", "version": "OpenCL 3.0", "driver": "1",
         "compute_units": 2, "clock_mhz": 1, "global_memory_bytes": 1, "maximum_allocation_bytes": 1,
         "local_memory_bytes": 1, "maximum_work_group": 1, "platform": "P"}]}))
     sys.exit()
 precision = words[words.index("--precision") + 1]
-if "nobody" in words:
-    print("temper: error: --device nobody: no such device", file=sys.stderr)
-    sys.exit(69)
 if precision == "tf32":
     print("temper: error: --precision tf32: no", file=sys.stderr)
     sys.exit(64)
@@ -120,7 +124,7 @@ class BenchGPU(unittest.TestCase):
         self.assertEqual(self.bench("--precision", "fp8")[0], 64)
         code, text, _ = self.bench(fake="no GPU")
         self.assertEqual(code, 69)
-        self.assertIn("no OpenCL GPU is here. Devices: opencl:0 Pretender", text)
+        self.assertIn("no OpenCL GPU is here. --device NAME measures another device:\nopencl:0  Pretender", text)
         self.assertEqual(self.bench("--device", "pretender", "--precision", "fp32", fake="no GPU")[0], 0)
         code, text, _ = self.bench("--device", "nobody")
         self.assertEqual((code, text.splitlines()[-1]), (69, "error: --device nobody: no such device"))

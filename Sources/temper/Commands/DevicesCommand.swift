@@ -10,15 +10,20 @@ struct DevicesCommand: ParsableCommand {
       EXAMPLES
         temper devices
         temper devices --json | jq .auto
+        temper devices --device opencl:1
       """)
+
+  @Option(name: .customLong("device"), help: "Also say which device this name stands for.")
+  var name: String?
 
   @Flag(help: "Print JSON.") var json = false
 
   @Flag(help: "Fail with exit code 69 if there is no GPU.") var requireGPU = false
 
   func run() throws {
-    let choice = try DeviceChoice("auto", requireGPU: requireGPU)
-    let report = Report(choice)
+    let named = try name.map { try DeviceChoice($0, requireGPU: requireGPU) }
+    let choice = try DeviceChoice("auto", requireGPU: requireGPU && name == nil)
+    let report = Report(choice, named: named?.device)
     if json { return try Console.json(report) }
     let cpu = report.cpu
     Console.result(
@@ -34,6 +39,7 @@ struct DevicesCommand: ParsableCommand {
     }
     if let absence = report.openCLAbsence { Console.result("opencl    none: \(absence)") }
     Console.result("auto      \(report.auto): \(report.reason)")
+    if let name, let named = report.named { Console.result("\(name): \(named)") }
   }
 
   private func gigabytes(_ bytes: Int) -> String { String(format: "%.1f GiB", Double(bytes) / 0x1p30) }
@@ -59,14 +65,15 @@ struct DevicesCommand: ParsableCommand {
     let openCLAbsence: String?
     let auto: String
     let reason: String
+    let named: String?
 
     enum CodingKeys: String, CodingKey {
-      case cpu, auto, reason
+      case cpu, auto, reason, named
       case openCL = "opencl"
       case openCLAbsence = "opencl_absence"
     }
 
-    init(_ choice: DeviceChoice) {
+    init(_ choice: DeviceChoice, named: Device?) {
       let shared = CPU.shared
       cpu = Processor(
         name: CPU.name, instructionSet: shared.instructionSet.rawValue,
@@ -76,6 +83,7 @@ struct DevicesCommand: ParsableCommand {
       openCLAbsence = OpenCLDeviceInfo.absenceReason
       auto = choice.device.description
       reason = choice.reason
+      self.named = named?.description
     }
   }
 }
