@@ -326,7 +326,8 @@ def parsed():
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--filter", nargs="+", default=[], help="only operations and steps whose name contains one of these")
     parser.add_argument("--tune", type=float, nargs="?", const=90, metavar="SECONDS", help="per precision; default 90")
-    parser.add_argument("--peer-device", choices=["cuda", "cpu", "none"], default="cuda")
+    parser.add_argument("--peer-device", choices=["cuda", "cpu", "none"], default="cuda",
+                        help="of PyTorch; cuda is ROCm too, cpu is for trying this program")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-gpu"))
     arguments = parser.parse_args()
     for name in ("seconds", "rounds", "minutes", "batch_size", "tune"):
