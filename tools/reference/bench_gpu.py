@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from compare import HEAD, STEPS, line, row
@@ -84,8 +85,8 @@ class Results:
         self.write("results.txt", self.text())
         content = {key: value for key, value in self.facts.items() if key != "text"}
         content.update(
-            warnings=list(self.warnings), verify=self.verified, not_available=self.unavailable, tune=self.tuned, results=list(self.rows()),
-            failures=self.failures, not_measured=self.missing)
+            warnings=list(self.warnings), verify=self.verified, not_available=self.unavailable, tune=self.tuned,
+            results=list(self.rows()), failures=self.failures, not_measured=self.missing)
         self.write("results.json", json.dumps(content, indent=1, default=str))
 
     def write(self, name, text):
@@ -179,11 +180,11 @@ class Bench:
             groups = {"operations": self.arguments.filter} if self.arguments.filter else GROUPS
             for what, filters in groups.items():
                 if what != "elementwise" or precision == "fp32":
-                    yield precision, f"{precision}, {what}", lambda p=precision, w=what, f=filters: self.operations(settings, p, w, f)
+                    yield precision, f"{precision}, {what}", partial(self.operations, settings, precision, what, filters)
             for name, options in STEPS:
                 name, options = f"{name}, batch {size}", [*options, "--batch-size", size]
                 if not self.arguments.filter or any(text in name for text in self.arguments.filter):
-                    yield precision, f"{precision}, {name}", lambda p=precision, n=name, o=options: self.step(settings, p, n, o)
+                    yield precision, f"{precision}, {name}", partial(self.step, settings, precision, name, options)
 
     def rounds(self, settings, end):
         """Rounds until `end`; a job that would take longer than what is left is not begun again."""

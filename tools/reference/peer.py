@@ -19,7 +19,8 @@ import torch_device
 
 
 def description(device):
-    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else f"ROCm {torch.version.hip}" if torch.version.hip else "CPU"
+    versions = {"CUDA": torch.version.cuda, "ROCm": torch.version.hip}
+    build = next((f"{name} {version}" for name, version in versions.items() if version), "no GPU")
     about = {"torch": torch.__version__, "build": build, "cudnn": torch.backends.cudnn.version()}
     if device == "cpu":
         return {**about, "device": "cpu"}
