@@ -19,6 +19,7 @@ package let devicesUnderTest: [Device] = {
       + narrower.map { .openCL(try! OpenCL(info, kernelShape: .cpu, vectorWidth: $0)) }
   }
   if openCLs.isEmpty { print("SKIPPED: OpenCL devices: \(OpenCLDeviceInfo.absenceReason ?? "none")") }
+  if isUnderOclgrind { for case .openCL(let device) in openCLs { device.keepsFreeMemory = false } }
   let devices = isUnderOclgrind ? openCLs : cpus + openCLs
   for device in devices { print("TESTED: \(device)") }
   return devices

@@ -10,7 +10,7 @@ extension OpenCL {
       return Buffer(device: .openCL(self), byteCount: byteCount, storage: .openCL(block, size))
     }
     do {
-      let block = try allocate(size)
+      let block = try allocate(keepsFreeMemory ? size : byteCount)
       return Buffer(device: .openCL(self), byteCount: byteCount, storage: .openCL(block, size))
     } catch {
       memory.withdraw(size)
@@ -41,7 +41,11 @@ extension OpenCL {
 
   func forgetAllocationFailure() { allocationFailure = nil }
 
-  func recycle(_ block: cl_mem, _ size: Int) { memory.give(block, size) }
+  func recycle(_ block: cl_mem, _ size: Int) {
+    if keepsFreeMemory { return memory.give(block, size) }
+    memory.withdraw(size)
+    release(block)
+  }
 
   func release(_ block: cl_mem) { _ = api.clReleaseMemObject(block) }
 

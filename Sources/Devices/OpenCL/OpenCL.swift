@@ -27,6 +27,9 @@ public final class OpenCL: @unchecked Sendable {
   /// Page-locked memory for writes; nil where it cannot be had.
   var uploads: Uploads?
   var profiler: QueueProfiler?
+  /// Whether freed memory is kept for reuse, in blocks that may be larger than a buffer. The tests switch it off under
+  /// Oclgrind, which then notices reads beyond a buffer, and of what an earlier one left.
+  package var keepsFreeMemory = true
   /// The last allocation that failed.
   package internal(set) var allocationFailure: AllocationFailure?
   /// Guards the queue's use from several threads: setting arguments and launching are two calls.
