@@ -6,12 +6,15 @@
 //   the context and in those that run work groups: a write or a launch from any other thread crashes;
 // - takes each write of the host for one of a whole buffer: the state of the buffer's other bytes is lost;
 // - learns of no allocation: a buffer inherits the state of a freed one at its address;
-// - ends a launch at an instruction "freeze", which LLVM 14 makes of divisions that have a remainder as well.
+// - ends a launch at an instruction "freeze", which LLVM makes where a quotient and its remainder are computed;
+// - reports stores of nothing: Oclgrind writes a vector made of scalars one by one, after a store of the undefined
+//   vector that they are put into.
 // Here a buffer is uninitialised when it is allocated, a write of the host marks the bytes that it writes, and the
-// memory for states exists wherever a launch begins. A frozen value is as uninitialised as its operand.
+// memory for states exists wherever a launch begins. A frozen value is as uninitialised as its operand. What an undefined store leaves is reported where it is read.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +29,10 @@ typedef struct Context Context;
 typedef struct Memory Memory;
 typedef struct Plugin Plugin;
 typedef struct ShadowMemory ShadowMemory;
+typedef struct { unsigned size, count; const uint8_t *bytes; } Value;
 
 // What Oclgrind has. A state has the bits of a value that are uninitialised.
-enum { GLOBAL_MEMORY = 1, MAP_READ = 1, LLVM_FREEZE = 68, INITIALIZED = 0, UNINITIALIZED = 0xff };
+enum { GLOBAL_MEMORY = 1, MAP_READ = 1, LLVM_STORE = 28, LLVM_FREEZE = 68, INITIALIZED = 0, UNINITIALIZED = 0xff };
 extern __thread struct { void *items, *groups, *pool; unsigned users; } workspace
   SYMBOL("_ZN8oclgrind13ShadowContext11m_workSpaceE");
 unsigned address_space(const Memory *) SYMBOL("_ZNK8oclgrind6Memory15getAddressSpaceEv");
@@ -39,6 +43,8 @@ void store(ShadowMemory *, const uint8_t *, size_t address, size_t) SYMBOL("_ZN8
 void combine_operands(Plugin *, const void *item, const void *instruction)
   SYMBOL("_ZN8oclgrind13Uninitialized8VectorOrEPKNS_8WorkItemEPKN4llvm11InstructionE");
 int LLVMGetInstructionOpcode(const void *instruction);
+const void *LLVMGetOperand(const void *instruction, unsigned index);
+int LLVMIsUndef(const void *value);
 void create_pool(void *) SYMBOL("_ZN8oclgrind13ShadowContext16createMemoryPoolEv");
 
 // What takes its place.
@@ -49,6 +55,8 @@ void create_pool(void *) SYMBOL("_ZN8oclgrind13ShadowContext16createMemoryPoolEv
 #define KERNEL_BEGIN "_ZN8oclgrind13Uninitialized11kernelBeginEPKNS_16KernelInvocationE"
 #define INSTRUCTION_EXECUTED \
   "_ZN8oclgrind13Uninitialized19instructionExecutedEPKNS_8WorkItemEPKN4llvm11InstructionERKNS_10TypedValueE"
+#define LOG_WRITE "_ZNK8oclgrind13Uninitialized21logUninitializedWriteEjm"
+#define IS_CLEAN "_ZN8oclgrind13ShadowContext12isCleanValueENS_10TypedValueE"
 #define DESTROY_POOL "_ZN8oclgrind13ShadowContext17destroyMemoryPoolEv"
 void make_plugin(Plugin *, const Context *) SYMBOL(MAKE_PLUGIN);
 void memory_allocated(const Context *, const Memory *, size_t address, size_t, uint64_t flags, const uint8_t *)
@@ -58,6 +66,8 @@ void memory_map(Plugin *, const Memory *, size_t address, size_t offset, size_t,
 void kernel_begin(Plugin *, const void *launch) SYMBOL(KERNEL_BEGIN);
 void instruction_executed(Plugin *, const void *item, const void *instruction, const void *result)
   SYMBOL(INSTRUCTION_EXECUTED);
+void log_write(const Plugin *, unsigned space, size_t address) SYMBOL(LOG_WRITE);
+bool is_clean(Value) SYMBOL(IS_CLEAN);
 void destroy_pool(void *) SYMBOL(DESTROY_POOL);
 
 // The plugin of each context, the latest first; a context's address may be used again.
@@ -118,10 +128,26 @@ void kernel_begin(Plugin *plugin, const void *launch) {
   destroy_pool(NULL);
 }
 
+static __thread bool stores_undefined;
+
 void instruction_executed(Plugin *plugin, const void *item, const void *instruction, const void *result) {
   ORIGINAL(instruction_executed, INSTRUCTION_EXECUTED);
-  if (LLVMGetInstructionOpcode(instruction) == LLVM_FREEZE) combine_operands(plugin, item, instruction);
+  const int opcode = LLVMGetInstructionOpcode(instruction);
+  stores_undefined = opcode == LLVM_STORE && LLVMIsUndef(LLVMGetOperand(instruction, 0));
+  if (opcode == LLVM_FREEZE) combine_operands(plugin, item, instruction);
   else original(plugin, item, instruction, result);
+}
+
+void log_write(const Plugin *plugin, unsigned space, size_t address) {
+  ORIGINAL(log_write, LOG_WRITE);
+  if (!stores_undefined) original(plugin, space, address);
+}
+
+// The same as in Oclgrind, which allocates and clears a value to compare with.
+bool is_clean(Value state) {
+  for (size_t i = 0; i < (size_t)state.size * state.count; i++)
+    if (state.bytes[i]) return false;
+  return true;
 }
 
 // Contexts may be released by other threads than made them.
