@@ -153,6 +153,12 @@ APART void winograd_transform_task(
     global float *v = values + (size_t)(t_ - start) * c;
     TRANSFORM_INPUT(min(t_, end - 1), h, w, c, padding, oh, ow, x, v, ((size_t)block * c + 16))
   }
+  // Vectors of winograd_weight_multiply_cpu reach beyond the last channel of the last tile.
+  if (first < rounded && first + step >= rounded)
+    for (int point = 0; point < POINTS; point++) {
+      global float *v = values + (size_t)point * ((size_t)block * c + 16) + (size_t)(rounded - start) * c;
+      for (int e = 0; e < 16; e++) v[e] = 0.0f;
+    }
 }
 
 ONE_ITEM

@@ -44,6 +44,9 @@ APART void winograd_weight_task(
         TRANSFORM_GRADIENT(start + t, oh, ow, k, panel, dy, winners, d, d_stride)
       }
     }
+    // Rows of tiles of sums that do not exist read beyond the last channel.
+    for (int point = 0; point < POINTS; point++)
+      UNROLL for (int e = 0; e < LOW; e++) scratch[point * v_stride + tiles * c + e] = 0.0f;
     for (int panel = 0; panel < panels; panel++)
       for (int point = 0; point < POINTS; point++) {
         local const float *v_ = scratch + point * v_stride;

@@ -25,7 +25,7 @@ let convolutionCases: [ConvolutionGeometry] = {
     geometry(2, 7, 7, 2, 33, 5, 5, 2, 2), geometry(1, 9, 9, 5, 7, 1, 1, 2, 0),
     geometry(1, 11, 10, 3, 4, 7, 7, 3, 3),
     geometry(2, 6, 6, 16, 17, 3, 3, 1, 1), geometry(1, 4, 15, 32, 32, 3, 3, 1, 0),
-    geometry(2, 5, 8, 1, 6, 3, 3, 1, 1),
+    geometry(2, 5, 8, 1, 6, 3, 3, 1, 1), geometry(1, 5, 6, 7, 9, 3, 3, 1, 1),
   ]
   let large = [
     geometry(17, 12, 12, 32, 64, 3, 3, 1, 0), geometry(5, 28, 28, 1, 32, 3, 3, 1, 0),

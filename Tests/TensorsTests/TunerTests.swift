@@ -18,7 +18,7 @@ import Testing
     [.product(ProductShape(rows: 5, columns: 9, depth: 40, batch: 2), transposeA: true)]
     + Convolution.Direction.allCases.map { .convolution($0, geometry) }
 
-  @Test(arguments: devicesWithGPUKernels)
+  @Test(.enabled(if: !isUnderOclgrind, "repetitions that take long there"), arguments: devicesWithGPUKernels)
   func everyCaseGetsAPlanThatIsKept(device: OpenCL) throws {
     try withTemporaryFolder { folder in
       let file = TuningFile(device.info, folder: folder)!
@@ -42,7 +42,7 @@ import Testing
   }
 
   /// Stopped in the middle of a case, it goes on there and comes to an end.
-  @Test(arguments: devicesWithGPUKernels)
+  @Test(.enabled(if: !isUnderOclgrind, "repetitions that take long there"), arguments: devicesWithGPUKernels)
   func interruptedRunsGoOn(device: OpenCL) throws {
     try withTemporaryFolder { folder in
       let file = TuningFile(device.info, folder: folder)!
