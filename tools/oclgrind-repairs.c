@@ -9,8 +9,9 @@
 // - ends a launch at an instruction "freeze", which LLVM makes where a quotient and its remainder are computed;
 // - reports stores of nothing: Oclgrind writes a vector made of scalars one by one, after a store of the undefined
 //   vector that they are put into.
-// Here a buffer is uninitialised when it is allocated, a write of the host marks the bytes that it writes, and the
-// memory for states exists wherever a launch begins. A frozen value is as uninitialised as its operand. What an undefined store leaves is reported where it is read.
+// Here a buffer is uninitialised when it is allocated, and a write of the host marks the bytes that it writes (as do
+// copies and fills on the device); the memory for states exists wherever a launch begins; a frozen value is as
+// uninitialised as its operand; what an undefined store leaves is reported where it is read.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
