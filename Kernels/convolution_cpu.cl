@@ -236,8 +236,6 @@ APART void convolution_weight_gradient_task(
       copy_rows(
           x + (size_t)image * h * w * c, h, w, c, first * stride - padding, (count - 1) * stride + r, -padding, width,
           images);
-      // Rows of tiles of sums that do not exist read beyond the last pixel.
-      UNROLL for (int e = 0; e < LOW; e++) images[((count - 1) * stride + r) * width * c + e] = 0.0f;
       for (int j = first_column; j < last_column; j += PANEL) {
         global float *target = partial + (size_t)task * r * s * c * k + j;
         global const float *source = dy + ((size_t)image * oh + first) * ow * k + j;
