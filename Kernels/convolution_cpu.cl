@@ -29,25 +29,35 @@ kernel void convolution_pack_cpu(
 }
 
 // Copies `rows` rows of an image (h, w, c), from row `top` and column `left` on, `width` columns each; zero where they
-// reach beyond it.
+// reach beyond it. Of every `step` rows and columns one is copied.
 APART void copy_rows(
-    global const float *image, int h, int w, int c, int top, int rows, int left, int width, local float *target) {
-  const int first = clamp(-left, 0, width), last = max(first, min(width, w - left));
+    global const float *image, int h, int w, int c, int top, int rows, int left, int width, int step,
+    local float *target) {
+  const int first = clamp(-left, 0, width), last = max(first, min(width, (w - left + step - 1) / step));
   for (int i = 0; i < rows; i++, target += width * c) {
-    const int y = top + i;
+    const int y = top + i * step;
     const int is_inside = y >= 0 && y < h;
     global const float *source = image + ((ptrdiff_t)y * w + left) * c;
     for (int e = 0; e < (is_inside ? first : width) * c; e++) target[e] = 0.0f;
     if (!is_inside) continue;
-    for (int e = first * c; e < last * c; e++) target[e] = source[e];
+    if (step == 1) {
+      for (int e = first * c; e < last * c; e++) target[e] = source[e];
+    } else {
+      for (int j = first; j < last; j++)
+        for (int e = 0; e < c; e++) target[j * c + e] = source[(size_t)j * step * c + e];
+    }
     for (int e = last * c; e < width * c; e++) target[e] = 0.0f;
   }
 }
 
+// Of images for a single tap only the pixels that it sees are copied, next to each other: every COPY_STEP-th.
+#define COPY_STEP (r == 1 && s == 1 ? stride : 1)
+#define COPIED_STRIDE (stride / COPY_STEP)
+
 // Kernels of few channels are specialised: SEGMENT is s * c, TAP_ROWS is r, PIXEL is stride * c, TILE_ROWS the height of all
 // tiles, of which the last one may overlap the one before.
 #ifndef PIXEL
-#define PIXEL (stride * c)
+#define PIXEL (COPIED_STRIDE * c)
 #endif
 #ifndef SEGMENT
 #define SEGMENT (s * c)
@@ -93,7 +103,7 @@ APART void copy_rows(
 #define FOR_COLUMNS(TILE) FOR_TILES(ow, TILE)
 #endif
 
-// scratch: ((rows - 1) * stride + r) * width * c floats, where width = (ow + LOW - 1) * stride + s.
+// scratch: ((rows - 1) * COPIED_STRIDE + r) * width * c floats, where width = (ow + LOW - 1) * COPIED_STRIDE + s.
 APART void convolution_task(
     const int task, const int image, const int h, const int w, const int c, const int oh, const int ow,
     const int k, const int r, const int s, const int stride, const int pad_y, const int pad_x, const int full_h,
@@ -101,16 +111,17 @@ APART void convolution_task(
     global const float *restrict panels, global const float *restrict bias, const int relu, global float *restrict y,
     const int rows, local float *scratch) {
   const int first = task * rows, count = min(rows, oh - first);
-  const int width = (ow + LOW - 1) * stride + s;
+  const int width = (ow + LOW - 1) * COPIED_STRIDE + s;
   copy_rows(
-      x + (size_t)image * h * w * c, h, w, c, first * stride - pad_y, (count - 1) * stride + r, -pad_x, width, scratch);
+      x + (size_t)image * h * w * c, h, w, c, first * stride - pad_y, (count - 1) * COPIED_STRIDE + r, -pad_x, width,
+      COPY_STEP, scratch);
   const VEC floor = least(relu);
   for (int j = 0; j < k; j += PANEL) {
     global const float *b = panels + (size_t)j * TAP_ROWS * SEGMENT;
     const VEC bias0 = bias ? load_part(bias + j, k - j) : ZERO;
     const VEC bias1 = bias ? load_part(bias + j + VECTOR, k - j - VECTOR) : ZERO;
     for (int row = 0; row < count; row++) {
-      local const float *line = scratch + row * stride * width * c;
+      local const float *line = scratch + row * COPIED_STRIDE * width * c;
       global float *target = y
         + (((size_t)image * full_h + (first + row) * spread + offset_y) * full_w + offset_x) * k + j;
       FOR_COLUMNS(CONVOLVE_TILE)
@@ -198,7 +209,7 @@ kernel void convolution_scatter_cpu(
   { \
     TILE_SUMS(height, ZERO, ZERO) \
     for (int row = 0; row < count; row++) { \
-      local const float *a_ = images + (row * stride + tap) * width * c + (i); \
+      local const float *a_ = images + (row * COPIED_STRIDE + tap) * width * c + (i); \
       GRADIENTS b_ = gradients + (size_t)row * ow * gradient_row; \
       for (int gt_d = 0; gt_d < ow; gt_d++, b_ += gradient_row) { \
         const VEC ts_b0 = LOAD(b_), ts_b1 = LOAD(b_ + VECTOR); \
@@ -219,8 +230,8 @@ kernel void convolution_scatter_cpu(
 #define FOR_TAPS(TILE) for (int i_ = 0; i_ < s * c; i_ += HEIGHT) TILE(HEIGHT, min(i_, s * c - HEIGHT), i_)
 #endif
 
-// partial: [chunk](r, s, c, k); an item sums `panels` panels. scratch: ((rows - 1) * stride + r) * width * c floats, where
-// width = (ow - 1) * stride + s, and rows * ow * PANEL for a panel of dy unless IN_PLACE.
+// partial: [chunk](r, s, c, k); an item sums `panels` panels. scratch: ((rows - 1) * COPIED_STRIDE + r) * width * c floats,
+// where width = (ow - 1) * COPIED_STRIDE + s, and rows * ow * PANEL for a panel of dy unless IN_PLACE.
 APART void convolution_weight_gradient_task(
     const int task, const int part, const int n, const int h, const int w, const int c, const int oh,
     const int ow, const int k, const int r, const int s, const int stride, const int padding, const int chunk,
@@ -228,14 +239,14 @@ APART void convolution_weight_gradient_task(
     const int rows, local float *scratch) {
   const int begin = task * chunk, end = min(begin + chunk, n);
   const int first_column = part * panels * PANEL, last_column = min(k, first_column + panels * PANEL);
-  const int width = (ow - 1) * stride + s;
-  local float *images = scratch, *packed = scratch + ((rows - 1) * stride + r) * width * c;
+  const int width = (ow - 1) * COPIED_STRIDE + s;
+  local float *images = scratch, *packed = scratch + ((rows - 1) * COPIED_STRIDE + r) * width * c;
   for (int image = begin; image < end; image++)
     for (int first = 0; first < oh; first += rows) {
       const int count = min(rows, oh - first), accumulate = image > begin || first > 0;
       copy_rows(
-          x + (size_t)image * h * w * c, h, w, c, first * stride - padding, (count - 1) * stride + r, -padding, width,
-          images);
+          x + (size_t)image * h * w * c, h, w, c, first * stride - padding, (count - 1) * COPIED_STRIDE + r, -padding,
+          width, COPY_STEP, images);
       for (int j = first_column; j < last_column; j += PANEL) {
         global float *target = partial + (size_t)task * r * s * c * k + j;
         global const float *source = dy + ((size_t)image * oh + first) * ow * k + j;

@@ -97,8 +97,14 @@ extension OpenCL {
 
   /// Local memory for `rows` rows of the output of a direct convolution.
   private func scratch(_ pass: DirectPass, _ taps: DirectTaps, rows: Int) -> Int {
-    let width = (pass.outputWidth + tileHeight / 3 - 1) * pass.stride + taps.columns
-    return max(1, ((rows - 1) * pass.stride + taps.rows) * width * pass.images.shape[3])
+    let stride = copiedStride(taps.rows, taps.columns, pass.stride)
+    let width = (pass.outputWidth + tileHeight / 3 - 1) * stride + taps.columns
+    return max(1, ((rows - 1) * stride + taps.rows) * width * pass.images.shape[3])
+  }
+
+  /// The stride in scratch (COPIED_STRIDE): for a single tap only the pixels that it sees are copied.
+  private func copiedStride(_ rows: Int, _ columns: Int, _ stride: Int) -> Int {
+    rows == 1 && columns == 1 ? 1 : stride
   }
 
   /// Of the pixels of dx congruent to `p`, in one direction: how many taps they see, the last of these, and the zeros
@@ -175,9 +181,10 @@ extension OpenCL {
     let parts = max(1, min(panels, (2 * info.computeUnits + chunks - 1) / chunks))
     let panelsPerPart = (panels + parts - 1) / parts
     let isInPlace = g.k % panel == 0 && g.r * g.s * g.c <= 128
-    let width = (g.outputWidth - 1) * g.stride + g.s
+    let stride = copiedStride(g.r, g.s, g.stride)
+    let width = (g.outputWidth - 1) * stride + g.s
     func scratch(_ rows: Int) -> Int {
-      ((rows - 1) * g.stride + g.r) * width * g.c
+      ((rows - 1) * stride + g.r) * width * g.c
         + (isInPlace ? 0 : rows * g.outputWidth * panel)
     }
     guard fits(scratch(1)) else { return try convolveWeightGradientGPU(g, x, dy, into: dw) }
@@ -206,7 +213,8 @@ extension OpenCL {
     guard segment <= tileHeight else { return [:] }
     let together = g.r * segment <= tileHeight ? g.r : 1
     return [
-      "SEGMENT": segment, "TAP_ROWS": g.r, "PIXEL": g.stride * g.c, "TOGETHER": together,
+      "SEGMENT": segment, "TAP_ROWS": g.r, "PIXEL": copiedStride(g.r, g.s, g.stride) * g.c,
+      "TOGETHER": together,
       "SEGMENT_TILE": together * segment,
     ]
   }
@@ -215,8 +223,11 @@ extension OpenCL {
   private func shortDefines(_ pass: DirectPass, _ taps: DirectTaps) -> [String: Int] {
     let (channels, columns) = (pass.images.shape[3], pass.outputWidth)
     let segment = channels * taps.columns
-    guard segment <= 9 else { return [:] }
-    let shared = ["SEGMENT": segment, "TAP_ROWS": taps.rows, "PIXEL": pass.stride * channels]
+    guard taps.rows > 0, (1...9).contains(segment) else { return [:] }
+    let shared = [
+      "SEGMENT": segment, "TAP_ROWS": taps.rows,
+      "PIXEL": copiedStride(taps.rows, taps.columns, pass.stride) * channels,
+    ]
     if vectorWidth == 16, taps.rows * segment <= 12 { return shared.merging(["WEIGHTS_STAY": 1]) { $1 } }
     let highest = vectorWidth == 16 ? 14 : 6
     let tiles = max(1, (columns + highest - 1) / highest)
