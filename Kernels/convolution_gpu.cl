@@ -7,6 +7,7 @@
 // Layers of work groups (dimension 2) are parts of the depth of `chunk` depths each, a multiple of TILE_K. With more than
 // one part, each writes a partial result, and product_sum_gpu or sum_partials adds them in order.
 #include "epilogue_gpu.cl"
+#include "mma_gpu.cl"
 #include "product_gpu.cl"
 
 // A number of three digits, the place of a depth in (rows, columns, inner), and its sum with another one.

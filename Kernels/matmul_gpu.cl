@@ -2,6 +2,7 @@
 // stride, so that transposes need no copy. Deep products of few values are split over the depth: each part writes a
 // partial result, and product_sum_gpu adds them in order.
 #include "epilogue_gpu.cl"
+#include "mma_gpu.cl"
 #include "product_gpu.cl"
 
 // A (batch, m, k), B (batch, k, n) by strides; C (batch, splits, m, n). The parts have `chunk` depths, a multiple of

@@ -1,3 +1,4 @@
+#if OPERAND_BITS == 32
   // The body of a GPU-shaped product; see product_gpu.cl. The kernel has defined FETCH(start), ROW_OFFSET(i), `first` and
   // `last` (the depths of this work group), `end` (the epilogue) and `target` (C). While a slice is multiplied, the
   // loads of the next one are under way into registers.
@@ -60,3 +61,6 @@
       }
     }
   }
+#else
+#include "product_body_mma_gpu.cl"
+#endif

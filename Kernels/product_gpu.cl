@@ -13,6 +13,9 @@
 //   STAGES                   slices in local memory: 1, or 2 to save one of two barriers per slice
 //   UNROLL                   depths per step of the inner loop
 //   ITEMS                    TILE_M / ITEM_M * TILE_N / ITEM_N
+//   OPERAND_BITS             32; or fewer for rounded operands on matrix units (mma_gpu.cl), where ITEM_M x ITEM_N is
+//                            an item's share of a warp's tile, whose runs of C are of two values, and PAD and UNROLL
+//                            mean nothing
 #ifndef TILE_M
 #define TILE_M 64
 #define TILE_N 64
@@ -53,6 +56,13 @@
 #define A_DEPTH(l) (A_ALONG ? item / A_LINE + (l) * (ITEMS / A_LINE) : item % A_LINE * VECTOR_A)
 #define B_COLUMN(l) (B_ALONG ? item % B_LINE * VECTOR_B : item / B_LINE + (l) * (ITEMS / B_LINE))
 #define B_DEPTH(l) (B_ALONG ? item / B_LINE + (l) * (ITEMS / B_LINE) : item % B_LINE * VECTOR_B)
+
+// The tile of a warp of 32 items on matrix units, 8 x 4 of them with ITEM_M x ITEM_N values each, and the chunks of 16 bytes
+// of a line of its slices.
+#define WARP_M (8 * ITEM_M)
+#define WARP_N (4 * ITEM_N)
+#define A_CHUNKS ((A_ALONG ? TILE_M : TILE_K) / (4 * VALUES))
+#define B_CHUNKS ((B_ALONG ? TILE_N : TILE_K) / (4 * VALUES))
 
 // Names of a tile's place. Neighbouring work groups share rows of A.
 #define PRODUCT_TILE(rows, columns) \

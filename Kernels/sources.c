@@ -13,6 +13,12 @@ static const char product_gpu[] = {
 static const char product_body_gpu[] = {
 #embed "product_body_gpu.cl" suffix(,)
   0 };
+static const char product_body_mma_gpu[] = {
+#embed "product_body_mma_gpu.cl" suffix(,)
+  0 };
+static const char mma_gpu[] = {
+#embed "mma_gpu.cl" suffix(,)
+  0 };
 static const char epilogue_gpu[] = {
 #embed "epilogue_gpu.cl" suffix(,)
   0 };
@@ -82,6 +88,8 @@ static const struct { const char *name, *text; } sources[] = {
   {"product_cpu.cl", product_cpu},
   {"product_gpu.cl", product_gpu},
   {"product_body_gpu.cl", product_body_gpu},
+  {"product_body_mma_gpu.cl", product_body_mma_gpu},
+  {"mma_gpu.cl", mma_gpu},
   {"epilogue_gpu.cl", epilogue_gpu},
   {"matmul_cpu.cl", matmul_cpu},
   {"matmul_gpu.cl", matmul_gpu},

@@ -22,6 +22,7 @@ public enum Device: Sendable, Equatable, CustomStringConvertible {
       "cpu \(cpu.instructionSet.rawValue)" + (cpu.precision == .fp32 ? "" : " \(cpu.precision.rawValue)")
     case .openCL(let device):
       "opencl:\(device.info.index) \(device.info.name) (\(device.kernelShape) kernels"
+        + (device.precision == .fp32 ? "" : ", \(device.precision.rawValue)")
         + (device.vectorWidth == device.info.vectorWidth ? ")" : ", float\(device.vectorWidth))")
     }
   }
@@ -88,8 +89,10 @@ public enum Device: Sendable, Equatable, CustomStringConvertible {
 
   /// What products and convolutions round their operands to.
   public var precision: Precision {
-    if case .cpu(let cpu) = self { return cpu.precision }
-    return .fp32
+    switch self {
+    case .cpu(let cpu): cpu.precision
+    case .openCL(let device): device.precision
+    }
   }
 
   /// Waits until all queued work is done.

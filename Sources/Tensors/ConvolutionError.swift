@@ -8,11 +8,13 @@ package struct ConvolutionError {
   private let weights: [Float]
   private let dy: [Float]
 
-  /// Values are uniform in [-1, 1].
-  package init(_ geometry: ConvolutionGeometry) {
+  /// Values are uniform in [-1, 1], and rounded to `precision`.
+  package init(_ geometry: ConvolutionGeometry, rounded precision: Precision = .fp32) {
     g = geometry
     var stream = RandomStream(seed: 1, purpose: .weights)
-    func values(_ shape: Shape) -> [Float] { (0..<shape.count).map { _ in 2 * stream.nextUniform() - 1 } }
+    func values(_ shape: Shape) -> [Float] {
+      (0..<shape.count).map { _ in precision.rounded(2 * stream.nextUniform() - 1) }
+    }
     (x, weights, dy) = (values(g.imageShape), values(g.weightShape), values(g.outputShape))
   }
 

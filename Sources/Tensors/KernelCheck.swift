@@ -20,7 +20,7 @@ package struct KernelCheck: Sendable {
     (self.name, self.variant, self.passes) = (name, variant, passes)
   }
 
-  /// Every check: products and direct convolutions of both shapes, and Winograd's algorithm.
+  /// Every check: products and direct convolutions of both shapes and of matrix units, and Winograd's algorithm.
   package static let all: [KernelCheck] =
     OpenCL.KernelShape.allCases.flatMap { shape in
       [KernelCheck("matrix product", variant: shape.rawValue) { try product(on: .openCL($0)) }]
@@ -35,12 +35,30 @@ package struct KernelCheck: Sendable {
         try convolution(direction, .winograd, on: .openCL($0))
       }
     }
+    + [KernelCheck("matrix product", variant: OpenCL.matrixVariant, passes: matrixUnitProduct)]
+    + Convolution.Direction.allCases.map { direction in
+      KernelCheck("convolution, \(direction.rawValue)", variant: OpenCL.matrixVariant) {
+        try convolution(direction, .direct, on: .openCL($0))
+      }
+    }
 
   /// Largest error relative to the largest value; rounding stays a hundred times below.
   private static let tolerance = 1e-4
 
-  private static func product(on device: Device) throws -> Bool {
+  /// Products of the largest and the smallest tile. The bound is so narrow that operands must be rounded as they should be:
+  /// those of tf32 differ by 2^-12 of themselves from others.
+  private static func matrixUnitProduct(on device: OpenCL) throws -> Bool {
+    let tiles = ProductTile.shipped(for: .nvidia, device.precision).filter { $0.fits(device.info) }
+    return try [tiles.first, tiles.last].allSatisfy { tile in
+      try ProductPlan.$forced.withValue(tile.map { ProductPlan(tile: $0) }) {
+        try product(on: .openCL(device), tolerance: 2e-6)
+      }
+    }
+  }
+
+  private static func product(on device: Device, tolerance: Double = tolerance) throws -> Bool {
     let (m, n, k) = (37, 70, 45)
+    let rounded = device.precision.rounded
     var stream = RandomStream(seed: 1, purpose: .weights)
     let a = (0..<m * k).map { _ in 2 * stream.nextUniform() - 1 }
     let b = (0..<k * n).map { _ in 2 * stream.nextUniform() - 1 }
@@ -53,7 +71,7 @@ package struct KernelCheck: Sendable {
         for j in 0..<n {
           let exact = (0..<k).reduce(0.0) { sum, p in
             let (left, right) = (a[transposeA ? p * m + i : i * k + p], b[transposeB ? j * k + p : p * n + j])
-            return sum + Double(left) * Double(right)
+            return sum + Double(rounded(left)) * Double(rounded(right))
           }
           // The sum of absolute products is at most k. A NaN fails as well.
           guard abs(Double(c[i * n + j]) - exact) <= tolerance * Double(k) else { return false }
@@ -73,7 +91,8 @@ package struct KernelCheck: Sendable {
       {
         let geometry = try ConvolutionGeometry(
           images: [2, 9, 18, channels], weights: [3, 3, channels, outputs], stride: stride, padding: 1)
-        guard try ConvolutionError(geometry).largest(direction, on: device) <= tolerance else { return false }
+        let error = try ConvolutionError(geometry, rounded: device.precision).largest(direction, on: device)
+        guard error <= tolerance else { return false }
       }
       return true
     }
@@ -92,7 +111,8 @@ extension OpenCL {
     warn: (String) -> Void
   ) throws {
     let key =
-      ["kernel checks", kernelShape.rawValue] + checks.map(\.name) + info.identity + KernelSources.all
+      ["kernel checks", kernelShape.rawValue, precision.rawValue] + checks.map(\.name) + info.identity
+      + KernelSources.all
     if cache?.binary(for: key) != nil { return }
     let wanted = checks.filter { isInUse($0.variant) }
     for (index, check) in wanted.enumerated() where isEnabled(check.variant) {
@@ -109,14 +129,16 @@ extension OpenCL {
   /// What is wrong, or nil.
   private func failure(of check: KernelCheck) -> String? {
     do {
-      return try check.passes(self) ? nil : "computes wrong results"
+      let precision = check.variant == Self.matrixVariant ? precision : .fp32
+      return try withPrecision(precision) { try check.passes(self) } ? nil : "computes wrong results"
     } catch {
       return "fails (\(error))"
     }
   }
 
-  /// Variants that are no kernel shape count as used.
+  /// Other variants than kernel shapes and matrix units count as used.
   private func isInUse(_ variant: String) -> Bool {
-    KernelShape(rawValue: variant).map { $0 == kernelShape } ?? true
+    if variant == Self.matrixVariant { return precision != .fp32 }
+    return KernelShape(rawValue: variant).map { $0 == kernelShape } ?? true
   }
 }

@@ -43,6 +43,21 @@ struct OpenCLCommandTests {
     }
   }
 
+  /// Without tensor cores rounded operands are refused, and nothing is written.
+  @Test(arguments: [("opencl:0", "tf32"), ("opencl:0", "bf16"), ("cpu", "tf32")])
+  func precisionsThatADeviceLacksAreRefused(device: String, precision: String) throws {
+    try withTemporaryFolder { folder in
+      try writeDataset(to: folder)
+      let options = ["--device", device, "--precision", precision]
+      let refused = try run(CommandTests.training(folder, folder + "/run", options))
+      #expect(refused.code == 64, "\(refused.messages)")
+      for word in ["--precision \(precision)", "is not available on", "Choose --precision fp32"] {
+        #expect(refused.messages.contains(word), "\(word): \(refused.messages)")
+      }
+      #expect(!FileManager.default.fileExists(atPath: folder + "/run"))
+    }
+  }
+
   @Test func aDeviceLostInTheFirstEpochLosesNothingElse() throws {
     try withTemporaryFolder { folder in
       try writeDataset(to: folder)

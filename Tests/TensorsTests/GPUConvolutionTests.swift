@@ -19,7 +19,7 @@ import Testing
     var random = Seeded(21)
     for g in GPUConvolutionTests.geometries(&random, isUnderOclgrind ? 2 : 12) {
       try ProductPlan.$forced.withValue(plan) {
-        try ConvolutionAlgorithm.$forced.withValue(.direct) { try check(device, g, extra: 0, &random) }
+        try ConvolutionAlgorithm.$forced.withValue(.direct) { try Self.check(device, g, extra: 0, &random) }
       }
     }
   }
@@ -33,7 +33,7 @@ import Testing
       let block = number % 2 == 0 ? 1 << 28 : 36 * max(g.c, g.k) * 4 * 5
       try GPUWinograd.$largestBlock.withValue(block) {
         try GPUWinograd.$forcedExtent.withValue(extent) {
-          try check(device, g, extra: ConvolutionTests.winogradFactor, &random)
+          try Self.check(device, g, extra: ConvolutionTests.winogradFactor, &random)
         }
       }
     }
@@ -52,14 +52,16 @@ import Testing
     }
   }
 
-  /// Forward with bias and ReLU, dx with the mask of a ReLU, and dW.
-  private func check(
+  /// Forward with bias and ReLU, dx with the mask of a ReLU, and dW, of operands rounded to the device's precision.
+  static func check(
     _ device: OpenCL, _ g: ConvolutionGeometry, extra: Double, _ random: inout Seeded
   ) throws {
     let on = Device.openCL(device)
     let (images, weights) = (random.floats(g.imageShape.count), random.floats(g.weightShape.count))
     let (dy, bias) = (random.floats(g.outputShape.count), random.floats(g.k))
-    var (y, dx, dw) = ConvolutionTests.references(g, images, weights, dy)
+    let rounded = device.precision.rounded
+    var (y, dx, dw) = ConvolutionTests.references(
+      g, images.map(rounded), weights.map(rounded), dy.map(rounded))
     for i in y.values.indices {
       y.add(Double(bias[i % g.k]), to: i)
       y.values[i] = max(0, y.values[i])

@@ -67,18 +67,19 @@ extension ProductTile: CustomTestStringConvertible {
     var tile = tile
     tile.unroll = 2
     for shape in Self.evenShapes(tile) {
-      try check(device, ProductPlan(tile: tile), shape, transposeA: ta, transposeB: tb, &random)
+      try Self.check(device, ProductPlan(tile: tile), shape, transposeA: ta, transposeB: tb, &random)
     }
     for shape in Self.oddShapes(tile, &random) {
-      try check(device, ProductPlan(tile: tile), shape, transposeA: !ta, transposeB: !tb, &random)
+      try Self.check(device, ProductPlan(tile: tile), shape, transposeA: !ta, transposeB: !tb, &random)
     }
     let variant = Self.plans(Self.tiles[number], device.info).dropFirst().randomElement(using: &random)!
     for shape in Self.evenShapes(tile) {
-      try check(device, variant, shape, transposeA: tb, transposeB: !ta, &random)
+      try Self.check(device, variant, shape, transposeA: tb, transposeB: !ta, &random)
     }
   }
 
-  private func check(
+  /// Compares with the product of operands that are rounded as the tile's kernel does.
+  static func check(
     _ device: OpenCL, _ plan: ProductPlan, _ shape: ProductShape, transposeA ta: Bool, transposeB tb: Bool,
     _ random: inout Seeded
   ) throws {
@@ -86,9 +87,11 @@ extension ProductTile: CustomTestStringConvertible {
     let (a, b) = (random.floats(c.m * c.k), random.floats(c.k * c.n))
     let x = try Tensor(a, shape: ta ? [c.k, c.m] : [c.m, c.k], on: .openCL(device))
     let y = try Tensor(b, shape: tb ? [c.n, c.k] : [c.k, c.n], on: .openCL(device))
+    let rounded = plan.tile.precision.rounded
+    let reference = MatMulTests.reference(a.map(rounded), b.map(rounded), c, ta, tb)
     try ProductPlan.$forced.withValue(plan) {
       expectClose(
-        try matmul(x, y, transposeA: ta, transposeB: tb).floats(), MatMulTests.reference(a, b, c, ta, tb),
+        try matmul(x, y, transposeA: ta, transposeB: tb).floats(), reference,
         factor: MatMulTests.factor(c.k),
         "\(c.testDescription) \(ta) \(tb) \(plan.tile.testDescription) splits \(plan.splits)")
     }
@@ -97,6 +100,10 @@ extension ProductTile: CustomTestStringConvertible {
   /// Batches, every part of the epilogue, and splits with it.
   @Test(arguments: devicesWithGPUKernels, [1, 3])
   func batchesAndEpilogues(device: OpenCL, splits: Int) throws {
+    try Self.checkBatchesAndEpilogues(device, ProductPlan(tile: .smallest, splits: splits))
+  }
+
+  static func checkBatchesAndEpilogues(_ device: OpenCL, _ plan: ProductPlan) throws {
     var random = Seeded(12)
     let on = Device.openCL(device)
     let (batch, m, n, k) = (3, 17, 20, 45)
@@ -105,10 +112,12 @@ extension ProductTile: CustomTestStringConvertible {
       random.floats(n), random.floats(batch * m * n), random.floats(batch * m * n)
     )
     var expected = Reference(count: batch * m * n)
+    let (left, right) = (a.map(plan.tile.precision.rounded), b.map(plan.tile.precision.rounded))
     for layer in 0..<batch {
       let c = ProductCase(m: m, n: n, k: k)
       let part = MatMulTests.reference(
-        Array(a[layer * m * k..<(layer + 1) * m * k]), Array(b[layer * k * n..<(layer + 1) * k * n]), c,
+        Array(left[layer * m * k..<(layer + 1) * m * k]), Array(right[layer * k * n..<(layer + 1) * k * n]),
+        c,
         false,
         false)
       for i in 0..<m * n {
@@ -125,7 +134,7 @@ extension ProductTile: CustomTestStringConvertible {
       bias: try Tensor(bias, shape: [n], on: on).buffer,
       residual: try Tensor(residual, shape: z.shape, on: on).buffer,
       mask: try Tensor(mask, shape: z.shape, on: on).buffer, relu: true)
-    try ProductPlan.$forced.withValue(ProductPlan(tile: .smallest, splits: splits)) {
+    try ProductPlan.$forced.withValue(plan) {
       try device.multiplyGPU(
         StridedMatrix(x.buffer, rowStride: k, columnStride: 1, batchStride: m * k),
         StridedMatrix(y.buffer, rowStride: n, columnStride: 1, batchStride: k * n),

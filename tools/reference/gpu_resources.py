@@ -26,7 +26,14 @@ COMMON = """
 #define fma(a, b, c) __builtin_fmaf(a, b, c)
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
+#define as_uint(x) __builtin_astype((x), uint)
+#define as_float(x) __builtin_astype((x), float)
+#define asm __asm__
 typedef unsigned int uint;
+typedef unsigned short ushort;
+typedef __SIZE_TYPE__ size_t;
+typedef uint uint2 __attribute__((ext_vector_type(2)));
+typedef uint uint4 __attribute__((ext_vector_type(4)));
 typedef float float2 __attribute__((ext_vector_type(2)));
 typedef float float4 __attribute__((ext_vector_type(4)));
 """
@@ -59,6 +66,13 @@ def tile(m, n, depth, item_m, item_n, vector=4):
         "UNROLL": 8, "ITEMS": m // item_m * n // item_n, "A_ALONG": 0, "B_ALONG": 1, "VECTOR_A": vector,
         "VECTOR_B": vector, "VECTOR_C": vector,
     }
+
+
+def matrix_tile(bits, m, n, depth, item_m, item_n, a_along=0, b_along=1, vector=4):
+    """The macros of a ProductTile on matrix units."""
+    macros = tile(m, n, depth, item_m, item_n, vector)
+    macros.update({"OPERAND_BITS": bits, "A_ALONG": a_along, "B_ALONG": b_along, "VECTOR_C": min(2, vector)})
+    return macros
 
 
 def assembly(clang, target, processor, prelude, family, macros):

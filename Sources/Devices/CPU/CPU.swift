@@ -24,7 +24,7 @@ public final class CPU: @unchecked Sendable {
   ///   - threads: how many threads work, the caller included; by default all that this process may use.
   ///   - instructionSet: by default the newest one available.
   ///   - precision: of the operands of products and convolutions.
-  /// - Throws: `.usage` for a thread count below 1, `.deviceUnavailable` for an instruction set that this
+  /// - Throws: `.usage` for a thread count below 1 or tf32, `.deviceUnavailable` for an instruction set that this
   ///   processor or this build lacks.
   public init(
     threads: Int? = nil, instructionSet: InstructionSet? = nil, precision: Precision = .fp32
@@ -32,6 +32,11 @@ public final class CPU: @unchecked Sendable {
     let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
     guard (1...1024).contains(threads) else {
       throw TemperError(.usage, field: "threads", "is \(threads)", remedy: "Choose 1 to 1024 threads.")
+    }
+    guard precision != .tf32 else {
+      throw TemperError(
+        .usage, field: "--precision tf32", "is not available on the CPU",
+        remedy: "Choose --precision fp32 or bf16, or a GPU with tensor cores.")
     }
     let best = CPU.availableInstructionSets.last!
     let chosen = instructionSet ?? best

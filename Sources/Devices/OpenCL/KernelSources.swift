@@ -25,7 +25,7 @@ package enum KernelSources {
       guard line.hasPrefix(prefix), line.hasSuffix(suffix),
         let included = texts[String(line.dropFirst(prefix.count).dropLast(suffix.count))]
       else { return String(line) }
-      return "#line 1\n\(included)\n#line \(number + 2)"
+      return "#line 1\n\(withIncludes(included, from: texts))\n#line \(number + 2)"
     }.joined(separator: "\n")
   }
 

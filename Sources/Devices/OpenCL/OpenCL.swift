@@ -13,6 +13,10 @@ public final class OpenCL: @unchecked Sendable {
   public let info: OpenCLDeviceInfo
   /// The shape in use.
   public internal(set) var kernelShape: KernelShape
+  /// What products and convolutions round their operands to; see ``setPrecision(_:)``.
+  public internal(set) var precision = Precision.fp32
+  /// What multiplies rounded operands, if anything does.
+  package let matrixUnits: MatrixUnits?
   /// Floats of a vector in kernels shaped for CPU runtimes: 4, 8 or 16.
   package let vectorWidth: Int
   /// Kernel shapes and other variants that computed wrong results here; see ``disable(_:)``.
@@ -55,9 +59,10 @@ public final class OpenCL: @unchecked Sendable {
   ///   - storesBinaries: whether they are kept as the driver's binaries; by default unless the driver keeps them
   ///     itself.
   ///   - faults: a failure on purpose.
+  ///   - emulatesMatrixUnits: whether kernels for tensor cores run without them.
   package init(
     _ info: OpenCLDeviceInfo, kernelShape: KernelShape? = nil, vectorWidth: Int? = nil, cache: ProgramCache?,
-    storesBinaries: Bool? = nil, faults: FaultInjection? = nil
+    storesBinaries: Bool? = nil, faults: FaultInjection? = nil, emulatesMatrixUnits: Bool = false
   ) throws {
     guard let api = OpenCL.api else {
       throw TemperError(.deviceUnavailable, OpenCLDeviceInfo.absenceReason ?? "OpenCL is absent")
@@ -67,6 +72,7 @@ public final class OpenCL: @unchecked Sendable {
     self.api = api
     self.faults = faults
     self.vectorWidth = vectorWidth ?? info.vectorWidth
+    matrixUnits = emulatesMatrixUnits ? .emulated : info.hasTensorCores ? .tensorCores : nil
     self.kernelShape = kernelShape ?? forced ?? (info.kind == .cpu ? .cpu : .gpu)
     var status: cl_int = 0
     var id: cl_device_id? = info.id.id
@@ -141,10 +147,11 @@ public final class OpenCL: @unchecked Sendable {
   package func isEnabled(_ variant: String) -> Bool { !disabledVariants.contains(variant) }
 
   /// Stops the use of a variant that computes wrong results. If it is the kernel shape in use, the other one takes
-  /// its place.
+  /// its place; without matrix units, or the shape that has them, operands stay float32.
   /// - Throws: `.deviceUnavailable` if both shapes are wrong.
   package func disable(_ variant: String) throws {
     disabledVariants.insert(variant)
+    if [Self.matrixVariant, KernelShape.gpu.rawValue].contains(variant) { precision = .fp32 }
     guard variant == kernelShape.rawValue else { return }
     guard let other = KernelShape.allCases.first(where: { isEnabled($0.rawValue) }) else {
       throw TemperError(

@@ -35,6 +35,8 @@ public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
   public let viewAlignment: Int
   /// Floats of a native vector, at least 4 and at most 16; of interest on CPU runtimes.
   public let vectorWidth: Int
+  /// Ten times the compute capability of an NVIDIA GPU, such as 90; nil elsewhere.
+  public let computeCapability: Int?
   let id: Handle
 
   /// A device handle; valid for the life of the process.
@@ -52,6 +54,7 @@ public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
     case maximumAllocation = "maximum_allocation_bytes"
     case viewAlignment = "alignment_bytes"
     case vectorWidth = "vector_width"
+    case computeCapability = "compute_capability"
   }
 
   init(api: TemperOpenCL, index: Int, platform: cl_platform_id, id: cl_device_id) {
@@ -81,6 +84,11 @@ public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
     maximumWorkGroup = number(CL_DEVICE_MAX_WORK_GROUP_SIZE, as: UInt.self)
     maximumAllocation = number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, as: UInt64.self)
     vectorWidth = max(4, min(16, number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, as: UInt32.self)))
+    // cl_nv_device_attribute_query: CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV and MINOR_NV.
+    let extensions = text(CL_DEVICE_EXTENSIONS).split(separator: " ")
+    computeCapability =
+      extensions.contains("cl_nv_device_attribute_query")
+      ? 10 * number(0x4000, as: UInt32.self) + number(0x4001, as: UInt32.self) : nil
     viewAlignment = max(128, number(CL_DEVICE_MEM_BASE_ADDR_ALIGN, as: UInt32.self) / 8)
   }
 

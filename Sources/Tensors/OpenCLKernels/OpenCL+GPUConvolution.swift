@@ -18,15 +18,16 @@ extension OpenCL {
     let plan = self.plan(shape, .convolution)
     let parts = plan.parts(shape.depth)
     let range = plan.tile.range(rows: shape.rows, columns: shape.columns, layers: parts.count)
-    let macros = plan.tile.macros(
-      a: OperandLayout(along: false, divisible: [g.c]), b: OperandLayout(along: true, divisible: [g.k]),
+    let defines = macros(
+      of: plan.tile, a: OperandLayout(along: false, divisible: [g.c]),
+      b: OperandLayout(along: true, divisible: [g.k]),
       columns: g.k)
     try requireAddressable([g.imageShape.count, g.outputShape.count])
     try inParts(parts.count, count: shape.rows * g.k, columns: g.k, end, into: y.buffer) {
       try launch(
         "convolution_gpu",
         g.arguments + [.int(parts.chunk), .buffer(x.buffer), .buffer(weights.buffer)] + $0.arguments
-          + [.buffer($1)], global: range.global, local: range.local, defines: macros, flops: g.operations)
+          + [.buffer($1)], global: range.global, local: range.local, defines: defines, flops: g.operations)
     }
   }
 
@@ -56,7 +57,7 @@ extension OpenCL {
         g.arguments + [
           .int(parts.chunk), .buffer(dy.buffer), .buffer(weights.buffer), .optional($0.mask), .buffer($1),
         ], global: range.global, local: range.local,
-        defines: plan.tile.macros(a: layout, b: layout, columns: g.c), flops: g.operations)
+        defines: macros(of: plan.tile, a: layout, b: layout, columns: g.c), flops: g.operations)
     }
   }
 
@@ -76,15 +77,16 @@ extension OpenCL {
     let plan = self.plan(shape, .weightGradient)
     let parts = plan.parts(shape.depth)
     let range = plan.tile.range(rows: shape.rows, columns: shape.columns, layers: parts.count)
-    let macros = plan.tile.macros(
-      a: OperandLayout(along: true, divisible: [g.c]), b: OperandLayout(along: true, divisible: [g.k]),
+    let defines = macros(
+      of: plan.tile, a: OperandLayout(along: true, divisible: [g.c]),
+      b: OperandLayout(along: true, divisible: [g.k]),
       columns: g.k)
     try requireAddressable([g.imageShape.count, g.outputShape.count, parts.count * shape.rows * g.k])
     try inParts(parts.count, count: shape.rows * g.k, columns: g.k, .init(), into: dw.buffer) {
       try launch(
         "convolution_weight_gradient_gpu",
         g.arguments + [.int(parts.chunk), .buffer(x.buffer), .buffer(dy.buffer), .buffer($1)],
-        global: range.global, local: range.local, defines: macros, flops: g.operations)
+        global: range.global, local: range.local, defines: defines, flops: g.operations)
     }
   }
 }

@@ -45,7 +45,7 @@ extension OpenCL {
       try launch(
         "matmul_gpu", head + operands + $0.arguments + [.buffer($1)], global: range.global,
         local: range.local,
-        defines: plan.tile.macros(a: aLayout, b: bLayout, columns: shape.columns),
+        defines: macros(of: plan.tile, a: aLayout, b: bLayout, columns: shape.columns),
         flops: 2 * shape.batch * shape.rows * shape.columns * shape.depth)
     }
   }

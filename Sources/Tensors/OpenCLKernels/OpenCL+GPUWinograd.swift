@@ -2,8 +2,10 @@ import Devices
 
 /// Winograd's algorithm on GPUs: transforms, and one batched product over all interpolation points.
 extension OpenCL {
-  /// Extent of the output tiles, 4 or 2, where Winograd's algorithm runs; nil for a direct convolution.
+  /// Extent of the output tiles, 4 or 2, where Winograd's algorithm runs; nil for a direct convolution. Its transforms would
+  /// amplify the error of rounded operands.
   func winogradExtent(_ g: ConvolutionGeometry, _ kind: ProductKind) -> Int? {
+    guard precision == .fp32 else { return nil }
     if let forced = GPUWinograd.forcedExtent { return g.canUseWinograd ? forced : nil }
     guard g.canUseWinograd, isEnabled("winograd") else { return nil }
     if let algorithm = ConvolutionAlgorithm.forced {

@@ -60,7 +60,8 @@ extension ProductTile {
   ///   8 x 8 sums spilled on gfx90a.
   /// - Intel: an item has 128 registers at SIMD 8 and 64 at SIMD 16, which 8 x 8 sums would exceed.
   /// - Arm, Qualcomm: local memory is no faster than the cache, so that slices are short and tiles small.
-  package static func shipped(for vendor: Vendor) -> [ProductTile] {
+  package static func shipped(for vendor: Vendor, _ precision: Precision = .fp32) -> [ProductTile] {
+    guard precision == .fp32 else { return shipped(precision) }
     let narrow = [ProductTile(128, 32, 16, item: 8, 4), ProductTile(32, 32, 16, item: 4, 4)]
     switch vendor {
     case .nvidia:
@@ -86,6 +87,23 @@ extension ProductTile {
     }
   }
 
+  /// Shipped tiles of tensor cores. 8 x 16 values per item are tiles of 64 x 64 per warp, with the fewest local reads for a
+  /// multiplication; 256 x 128 values per work group halve the reads of 128 x 64 from global memory, whose operands are
+  /// float32.
+  private static func shipped(_ precision: Precision) -> [ProductTile] {
+    let depth = precision == .bf16 ? 32 : 16
+    return [
+      (256, 128, 8, 16), (128, 128, 8, 8), (128, 64, 8, 8), (64, 64, 4, 8), (128, 32, 4, 8), (32, 32, 4, 4),
+    ].map { ProductTile($0.0, $0.1, depth, item: $0.2, $0.3, precision) }
+  }
+
+  /// Time of a multiply-add beside that of the arithmetic: local reads, and on matrix units, which are so much faster,
+  /// reads of global memory, too.
+  private var readTime: Double {
+    let local = 1 / Double(itemM) + 1 / Double(itemN), global = 1 / Double(m) + 1 / Double(n)
+    return precision == .fp32 ? local : 6 * local + 150 * global
+  }
+
   /// The rule that keeps a GPU busy: of the tiles that fit, the one with the least estimated time. Compute units take
   /// work groups in waves, and a wave lasts as long as one group: its multiply-adds, plus one for every local read that
   /// they need. The depth is split when not every unit would get a group, down to 8 slices of depth per part.
@@ -101,9 +119,8 @@ extension ProductTile {
         groups < units ? min(deepest, 64, (2 * units + groups - 1) / max(1, groups)) : 1
       let parts = ProductPlan(tile: tile, splits: splits).parts(shape.depth)
       let waves = Double((groups * parts.count + units - 1) / units)
-      let reads = 1 / Double(tile.itemM) + 1 / Double(tile.itemN)
       let work =
-        Double(tile.m * tile.n) * Double(min(parts.chunk, shape.depth) + 2 * tile.depth) * (1 + reads)
+        Double(tile.m * tile.n) * Double(min(parts.chunk, shape.depth) + 2 * tile.depth) * (1 + tile.readTime)
       if best == nil || waves * work < best!.cost {
         best = (ProductPlan(tile: tile, splits: parts.count), waves * work)
       }
@@ -116,14 +133,25 @@ extension OpenCL {
   /// The tile of a product: what the tuner measured for shapes like it, else the shipped one.
   package func plan(_ shape: ProductShape, _ kind: ProductKind) -> ProductPlan {
     if let forced = ProductPlan.forced { return forced }
-    if let tuned = TuningTable.of(self).plan(kind, shape), tuned.tile.fits(info) { return tuned }
+    if let tuned = TuningTable.of(self).plan(kind, shape), tuned.tile.fits(info),
+      tuned.tile.precision == precision
+    {
+      return tuned
+    }
     return shippedPlan(shape)
   }
 
   /// The plan without a tuner.
   package func shippedPlan(_ shape: ProductShape) -> ProductPlan {
-    let fitting = ProductTile.shipped(for: .init(info)).filter { $0.fits(info) }
+    let fitting = ProductTile.shipped(for: .init(info), precision).filter { $0.fits(info) }
     return ProductTile.plan(shape, among: fitting.isEmpty ? [.smallest] : fitting, units: info.computeUnits)
+  }
+
+  /// The macros of a product with this tile; see ``ProductTile/macros(a:b:columns:)``.
+  func macros(of tile: ProductTile, a: OperandLayout, b: OperandLayout, columns: Int) -> [String: Int] {
+    var macros = tile.macros(a: a, b: b, columns: columns)
+    if tile.precision != .fp32, matrixUnits == .emulated { macros["EMULATE_MMA"] = 1 }
+    return macros
   }
 }
 

@@ -14,19 +14,32 @@ package struct ProductTile: Hashable, Codable, Sendable {
   package var padding = 4
   /// Slices in local memory, 1 or 2.
   package var stages = 2
+  /// Of the operands. With less than float32 the product runs on matrix units, where 32 items compute a tile of
+  /// 8 x ``itemM`` times 4 x ``itemN`` values together.
+  package let precision: Precision
 
-  package init(_ m: Int, _ n: Int, _ depth: Int, item itemM: Int, _ itemN: Int) {
+  package init(
+    _ m: Int, _ n: Int, _ depth: Int, item itemM: Int, _ itemN: Int, _ precision: Precision = .fp32
+  ) {
     (self.m, self.n, self.depth, self.itemM, self.itemN) = (m, n, depth, itemM, itemN)
+    self.precision = precision
+    if isOfMatrixUnits { padding = 0 }
   }
+
+  private var isOfMatrixUnits: Bool { precision != .fp32 }
 
   /// Work items of a group.
   package var items: Int { m / itemM * (n / itemN) }
   /// Bytes of local memory of a group.
-  package var localBytes: Int { stages * depth * (m + n + 2 * padding) * 4 }
-  /// An estimate of an item's registers: its sums, the operands of one depth, the loads of the next slice and their
-  /// places, and 24 for addresses and counters.
+  package var localBytes: Int {
+    stages * depth * (m + n + 2 * padding) * (precision == .bf16 ? 2 : 4)
+  }
+  /// An estimate of an item's registers: its sums, the operands of one step, the loads of the next slice and their
+  /// places, and 24 for addresses and counters. On matrix units places belong to loads of four values.
   package var registers: Int {
-    itemM * itemN + itemM + itemN + 2 * (m + n) * depth / max(1, items) + 24
+    let loads = (m + n) * depth / max(1, items)
+    return itemM * itemN + 24
+      + (isOfMatrixUnits ? 2 * itemM + itemN + loads * 5 / 4 : itemM + itemN + 2 * loads)
   }
 
   /// Whether a device can run it. More than 224 registers would be spilled to memory on every GPU known.
@@ -41,6 +54,11 @@ package struct ProductTile: Hashable, Codable, Sendable {
       itemN <= n,
       depth % unroll == 0, padding >= 0, padding % 4 == 0, itemM <= 16, itemN <= 16, m <= 256, n <= 256
     else { return false }
+    if isOfMatrixUnits {
+      guard m % (8 * itemM) == 0, n % (4 * itemN) == 0, itemM >= 2, itemN >= 4, padding == 0, unroll == 8,
+        depth >= (precision == .bf16 ? 16 : 8)
+      else { return false }
+    }
     return [m, n].allSatisfy { extent in
       [true, false].allSatisfy { loads(extent, vector: 1, along: $0) != nil }
     }
@@ -59,7 +77,7 @@ package struct ProductTile: Hashable, Codable, Sendable {
   }
 
   /// Values in a run of C that an item writes together.
-  private var run: Int { [4, 2].first { itemN % $0 == 0 } ?? 1 }
+  private var run: Int { isOfMatrixUnits ? 2 : [4, 2].first { itemN % $0 == 0 } ?? 1 }
 
   /// The macros of a program for operands with these properties.
   /// - Parameters:
@@ -72,7 +90,7 @@ package struct ProductTile: Hashable, Codable, Sendable {
       "B_ALONG": b.along ? 1 : 0, "VECTOR_A": vectorWidth(m, limit: a.widest, along: a.along),
       "VECTOR_B": vectorWidth(n, limit: b.widest, along: b.along),
       "VECTOR_C": columns % run == 0 ? run : 1,
-    ]
+    ].merging(isOfMatrixUnits ? ["OPERAND_BITS": precision.bits] : [:]) { $1 }
   }
 
   /// Work items per dimension for so many rows and columns of C, in so many layers, and a group's.

@@ -3,16 +3,38 @@ import Devices
 extension ProductTile {
   /// The tiles that the tuner measures on a device: the shipped ones of every maker, and unless `quick` more shapes of tiles
   /// with 64 to 256 items. Fine settings follow for the best of them; see ``ProductPlan/refinements``.
-  package static func candidates(on info: OpenCLDeviceInfo, quick: Bool) -> [ProductTile] {
+  package static func candidates(
+    on info: OpenCLDeviceInfo, _ precision: Precision = .fp32, quick: Bool
+  ) -> [ProductTile] {
+    let shipped =
+      precision == .fp32
+      ? Vendor.allCases.flatMap { Self.shipped(for: $0) } + [.smallest]
+      : Self.shipped(for: .nvidia, precision)
+    var seen: Set<ProductTile> = []
+    return (shipped + (quick ? [] : precision == .fp32 ? grid : matrixGrid(precision)))
+      .filter { $0.fits(info) && seen.insert($0).inserted }
+  }
+
+  private static let grid: [ProductTile] = {
     let shapes = [
       (128, 128, 8, 8), (128, 64, 8, 8), (64, 128, 8, 8), (128, 64, 8, 4), (64, 64, 8, 8), (64, 64, 8, 4),
       (64, 64, 4, 4), (128, 32, 8, 4), (32, 128, 4, 8), (64, 32, 4, 4), (32, 64, 4, 4), (32, 32, 4, 4),
       (32, 32, 2, 2), (16, 16, 2, 2),
     ]
-    let grid = [16, 8].flatMap { depth in shapes.map { ProductTile($0.0, $0.1, depth, item: $0.2, $0.3) } }
-    var seen: Set<ProductTile> = []
-    return (Vendor.allCases.flatMap(shipped) + [.smallest] + (quick ? [] : grid))
-      .filter { $0.fits(info) && seen.insert($0).inserted }
+    return [16, 8].flatMap { depth in shapes.map { ProductTile($0.0, $0.1, depth, item: $0.2, $0.3) } }
+  }()
+
+  private static func matrixGrid(_ precision: Precision) -> [ProductTile] {
+    let shapes = [
+      (256, 128, 8, 8), (128, 256, 8, 16), (128, 256, 8, 8), (256, 64, 8, 16), (256, 64, 8, 8),
+      (128, 128, 8, 16),
+      (128, 128, 4, 16), (64, 128, 4, 8), (64, 256, 8, 16), (128, 64, 4, 8), (64, 64, 8, 8), (64, 32, 4, 4),
+      (32, 64, 4, 4), (64, 64, 4, 4),
+    ]
+    let depths = precision == .bf16 ? [32, 16, 64] : [16, 32, 8]
+    return depths.flatMap { depth in
+      shapes.map { ProductTile($0.0, $0.1, depth, item: $0.2, $0.3, precision) }
+    }
   }
 }
 

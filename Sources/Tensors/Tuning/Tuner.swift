@@ -37,7 +37,7 @@ package final class Tuner {
     isStopped: @escaping () -> Bool = { false }
   ) throws {
     (self.device, self.file, self.isQuick, self.isStopped) = (device, file, isQuick, isStopped)
-    self.candidates = candidates ?? ProductTile.candidates(on: device.info, quick: isQuick)
+    self.candidates = candidates ?? ProductTile.candidates(on: device.info, device.precision, quick: isQuick)
     table = (try? file?.read()) ?? TuningTable()
   }
 
@@ -119,7 +119,7 @@ package final class Tuner {
   private func chooseWinograd(
     _ trial: TuningTrial, _ entry: inout TuningTable.Entry, _ reference: [Float], _ outcome: inout Outcome
   ) throws {
-    guard case .convolution(_, let g) = trial.tuningCase, g.canUseWinograd,
+    guard device.precision == .fp32, case .convolution(_, let g) = trial.tuningCase, g.canUseWinograd,
       min(g.c, g.k) >= Self.leastWinogradChannels, entry.winogradExtent == nil
     else { return }
     var (best, extent) = (entry.milliseconds, 0)

@@ -11,7 +11,7 @@ package struct TuningFile: Sendable {
 
   /// What the measurements depend on.
   private struct Identity: Codable, Equatable {
-    let device, vendor, platform, version, driver, kernels: String
+    let device, vendor, platform, version, driver, kernels, precision: String
   }
 
   private struct Content: Codable {
@@ -26,15 +26,19 @@ package struct TuningFile: Sendable {
     let entry: TuningTable.Entry
   }
 
-  /// - Parameter folder: by default that of the compiled programs; nil if there is none.
-  package init?(_ info: OpenCLDeviceInfo, folder: String? = ProgramCache.standard?.folder) {
+  /// - Parameters:
+  ///   - precision: of the products.
+  ///   - folder: by default that of the compiled programs; nil if there is none.
+  package init?(
+    _ info: OpenCLDeviceInfo, _ precision: Precision = .fp32,
+    folder: String? = ProgramCache.standard?.folder
+  ) {
     guard let folder else { return nil }
     self.info = info
     identity = Identity(
       device: info.name, vendor: info.vendor, platform: info.platform, version: info.version,
-      driver: info.driver,
-      kernels: Self.kernels)
-    let parts = [info.name, info.vendor, info.platform, info.version, info.driver, Self.kernels]
+      driver: info.driver, kernels: Self.kernels, precision: precision.rawValue)
+    let parts = info.identity + [Self.kernels, precision.rawValue]
     let digest = SHA256.hex(of: Array(parts.joined(separator: "\u{0}").utf8))
     path = "\(folder)/tuning-\(digest.prefix(16)).json"
   }
@@ -65,7 +69,9 @@ package struct TuningFile: Sendable {
     var table = TuningTable()
     for row in content.entries {
       let (plan, extent) = (row.entry.plan, row.entry.winogradExtent ?? 0)
-      guard plan.tile.fits(info), (1...1024).contains(plan.splits), [0, 2, 4].contains(extent) else {
+      guard plan.tile.fits(info), plan.tile.precision.rawValue == identity.precision,
+        (1...1024).contains(plan.splits), [0, 2, 4].contains(extent)
+      else {
         throw refuse("has a plan that the device cannot run (\(row.key))")
       }
       table.entries[row.key] = row.entry

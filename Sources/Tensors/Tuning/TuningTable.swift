@@ -59,15 +59,16 @@ package struct TuningTable: Equatable, Sendable {
 extension TuningTable {
   /// The table that every device uses; for the tuner and tests.
   @TaskLocal package static var current: TuningTable?
-  private static let loaded = Mutex<[Int: TuningTable]>([:])
+  private static let loaded = Mutex<[String: TuningTable]>([:])
 
-  /// The table of a device, read once from the cache folder; empty without one.
+  /// The table of a device and its precision, read once from the cache folder; empty without one.
   package static func of(_ device: OpenCL) -> TuningTable {
     if let current { return current }
     return loaded.withLock { tables in
-      if let table = tables[device.info.index] { return table }
-      let table = TuningFile(device.info)?.readOrWarn() ?? TuningTable()
-      tables[device.info.index] = table
+      let key = "\(device.info.index) \(device.precision)"
+      if let table = tables[key] { return table }
+      let table = TuningFile(device.info, device.precision)?.readOrWarn() ?? TuningTable()
+      tables[key] = table
       return table
     }
   }

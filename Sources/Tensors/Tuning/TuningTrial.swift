@@ -52,7 +52,7 @@ struct TuningTrial {
 
   /// Largest share of ``tolerance(_:)`` by which sampled values differ from sums in Double: all corners and 64 others.
   func errorOfSamples(_ result: [Float]) -> Double {
-    let sampler = CaseReference(tuningCase, operands)
+    let sampler = CaseReference(tuningCase, operands.map { $0.map(device.precision.rounded) })
     let last = result.count - 1
     let row = sampler.rowLength
     var indices = [0, last, min(row - 1, last), max(0, last - row + 1)]

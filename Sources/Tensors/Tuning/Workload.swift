@@ -51,7 +51,8 @@ package final class Workload: @unchecked Sendable {
 
   /// Everything that a training step and an attack run on batches of `batchSize`, one case per class of shapes; the batched
   /// products of Winograd's algorithm before the convolutions that may use them.
-  package func cases(batchSize: Int) throws -> [TuningCase] {
+  /// - Parameter precision: Winograd's algorithm runs with float32 only.
+  package func cases(batchSize: Int, _ precision: Precision = .fp32) throws -> [TuningCase] {
     let all = try geometries.map {
       try ConvolutionGeometry(
         images: [batchSize, $0.h, $0.w, $0.c], weights: $0.weightShape, stride: $0.stride, padding: $0.padding
@@ -66,7 +67,8 @@ package final class Workload: @unchecked Sendable {
       ]
     }
     var seen: Set<TuningTable.Key> = []
-    return (all.flatMap(Self.winogradProducts) + all.flatMap(Self.directions) + linear).filter {
+    let winograd = precision == .fp32 ? all.flatMap(Self.winogradProducts) : []
+    return (winograd + all.flatMap(Self.directions) + linear).filter {
       seen.insert($0.key).inserted
     }
   }

@@ -38,7 +38,7 @@ struct TuneCommand: ParsableCommand {
   }
 
   func run() throws {
-    let cases = try Self.workload(of: model, batchSize: batchSize)
+    let cases = try Self.workload(of: model).cases(batchSize: batchSize, devices.precision)
     guard case .openCL(let device) = try devices.open() else {
       throw TemperError(
         .usage, field: "--device", "is the CPU, whose kernels have nothing to tune",
@@ -48,7 +48,7 @@ struct TuneCommand: ParsableCommand {
       Console.note("The kernels of \(device.info.name) are shaped for CPUs and have nothing to tune.")
       return try finish(Report(device: device.info.name, file: nil, cases: []))
     }
-    let file = TuningFile(device.info)
+    let file = TuningFile(device.info, device.precision)
     if file == nil { Console.note("TEMPER_CACHE_DIR is empty: the results will not be kept.") }
     Interruption.catchSignals()
     let tuner = try Tuner(device, file: file, isQuick: quick, isStopped: { Interruption.isRequested })
@@ -74,7 +74,7 @@ struct TuneCommand: ParsableCommand {
   }
 
   /// The shapes that training and attacking a model runs.
-  private static func workload(of model: String, batchSize: Int) throws -> [TuningCase] {
+  private static func workload(of model: String) throws -> Workload {
     let isColor = model == "resnet18"
     let description = NetworkDescription(
       model: model, height: isColor ? 32 : 28, width: isColor ? 32 : 28, channels: isColor ? 3 : 1,
@@ -85,7 +85,7 @@ struct TuneCommand: ParsableCommand {
     )
     let workload = Workload()
     _ = try Workload.$recorder.withValue(workload) { try network(image, mode: .training) }
-    return try workload.cases(batchSize: batchSize)
+    return workload
   }
 
   private struct Report: Encodable {

@@ -16,7 +16,10 @@ struct DeviceOptions: ParsableArguments {
   @Option(help: "Threads of the CPU path (default: every core).")
   var threads: Int?
 
-  @Option(help: "Operands of products and convolutions: fp32, or bf16 (CPU path; sums stay float32).")
+  @Option(
+    help:
+      "Operands of products and convolutions, whose sums stay float32: fp32, bf16, or tf32 (tensor cores only)."
+  )
   var precision = Precision.fp32
 
   @Option(
@@ -50,26 +53,24 @@ struct DeviceOptions: ParsableArguments {
     try device.checkKernels(
       progress: { progress.report("checking the kernels of \(name)", $0, of: $1) },
       warn: { Console.note("warning: \($0)") })
+    if device.precision != precision {
+      Console.note("warning: --precision \(precision.rawValue) is given up: operands stay float32")
+    }
   }
 
   private func choose() throws -> Device {
     let choice = try DeviceChoice(name, requireGPU: requireGPU)
-    guard case .cpu(let cpu) = choice.device else {
-      if precision != .fp32 {
-        throw TemperError(
-          .usage, field: "--precision \(precision.rawValue)", "is not available on \(choice.device)",
-          remedy: "Choose --precision fp32 or --device cpu.")
-      }
-      Console.note("device: \(choice.device) (\(choice.reason))")
-      return choice.device
+    var device = choice.device
+    var note = ""
+    switch choice.device {
+    case .openCL(let openCL): try openCL.setPrecision(precision)
+    case .cpu(let cpu) where threads != nil || precision != .fp32:
+      let threads = threads ?? cpu.threads
+      device = .cpu(try CPU(threads: threads, instructionSet: cpu.instructionSet, precision: precision))
+      note = ", \(threads) threads"
+    case .cpu: break
     }
-    guard threads != nil || precision != .fp32 else {
-      Console.note("device: \(choice.device) (\(choice.reason))")
-      return choice.device
-    }
-    let device = Device.cpu(
-      try CPU(threads: threads ?? cpu.threads, instructionSet: cpu.instructionSet, precision: precision))
-    Console.note("device: \(device), \(threads ?? cpu.threads) threads (\(choice.reason))")
+    Console.note("device: \(device)\(note) (\(choice.reason))")
     return device
   }
 }

@@ -1,0 +1,65 @@
+  // The body of a GPU-shaped product on matrix units, in place of product_body_gpu.cl: same loads, names and epilogue, but
+  // slices are rounded when they are written to local memory, and a warp of 32 items computes WARP_M x WARP_N values.
+  const uint lane = item % 32, warp = item / 32;
+  const uint warp_row = warp / (TILE_N / WARP_N) * WARP_M, warp_column = warp % (TILE_N / WARP_N) * WARP_N;
+  local uint a_tile[STAGES * TILE_M * TILE_K / VALUES] __attribute__((aligned(16)));
+  local uint b_tile[STAGES * TILE_N * TILE_K / VALUES] __attribute__((aligned(16)));
+  EXCHANGE
+  float sum[WARP_M / 16][WARP_N / 8][4];
+  UNROLL_MMA
+  for (int p = 0; p < WARP_M / 16; p++)
+    UNROLL_MMA
+    for (int q = 0; q < WARP_N / 8; q++)
+      UNROLL_MMA
+      for (int v = 0; v < 4; v++) sum[p][q][v] = 0.0f;
+  int stage = 0;
+  if (first < last) { FETCH(first) }
+  for (int start = first; start < last; start += TILE_K) {
+    local uint *a = a_tile + stage * (TILE_M * TILE_K / VALUES), *b = b_tile + stage * (TILE_N * TILE_K / VALUES);
+    #pragma unroll
+    for (int l = 0; l < A_LOADS; l++)
+      write_rounded(
+        a, slice_place(A_ALONG ? A_DEPTH(l) : A_ROW(l), A_ALONG ? A_ROW(l) : A_DEPTH(l), A_CHUNKS, A_ALONG),
+        a_next + l * VECTOR_A, VECTOR_A);
+    #pragma unroll
+    for (int l = 0; l < B_LOADS; l++)
+      write_rounded(
+        b, slice_place(B_ALONG ? B_DEPTH(l) : B_COLUMN(l), B_ALONG ? B_COLUMN(l) : B_DEPTH(l), B_CHUNKS, B_ALONG),
+        b_next + l * VECTOR_B, VECTOR_B);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (start + TILE_K < last) { FETCH(start + TILE_K) }
+    UNROLL_MMA
+    for (int d = 0; d < TILE_K; d += MMA_DEPTH) {
+      uint av[WARP_M / 16][4], bv[WARP_N / 16][4];
+      UNROLL_MMA
+      for (int p = 0; p < WARP_M / 16; p++) READ_BLOCK(av[p], a, warp_row + 16 * p, d, A_ALONG, A_CHUNKS, 0)
+      UNROLL_MMA
+      for (int q = 0; q < WARP_N / 16; q++) READ_BLOCK(bv[q], b, warp_column + 16 * q, d, B_ALONG, B_CHUNKS, 1)
+      UNROLL_MMA
+      for (int p = 0; p < WARP_M / 16; p++)
+        UNROLL_MMA
+        for (int q = 0; q < WARP_N / 8; q++) MMA(sum[p][q], av[p], bv[q / 2][q % 2 * 2], bv[q / 2][q % 2 * 2 + 1]);
+    }
+    // With two slices the next one goes where nobody reads any more: all items have passed the barrier above.
+    if (STAGES == 2) stage ^= 1;
+    else barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  UNROLL_MMA
+  for (int p = 0; p < WARP_M / 8; p++) {
+    const int i = row0 + warp_row + 8 * p + lane / 4;
+    if (i >= product_rows) continue;
+    const size_t line = ROW_OFFSET(i);
+    UNROLL_MMA
+    for (int q = 0; q < WARP_N / 8; q++) {
+      const int j = column0 + warp_column + 8 * q + lane % 4 * 2;
+      const float *v = sum[p / 2][q] + p % 2 * 2;
+      if (j >= product_columns) continue;
+      if (VECTOR_C > 1)
+        *(global float2 *)(target + line + j) =
+          (float2)(finish(end, v[0], j, line + j), finish(end, v[1], j + 1, line + j + 1));
+      else {
+        target[line + j] = finish(end, v[0], j, line + j);
+        if (j + 1 < product_columns) target[line + j + 1] = finish(end, v[1], j + 1, line + j + 1);
+      }
+    }
+  }

@@ -1,0 +1,205 @@
+import Devices
+import FileFormats
+import Tensors
+import TestSupport
+import Testing
+
+extension OpenCL: CustomTestStringConvertible {
+  /// Shown by the test runner.
+  public var testDescription: String {
+    "\(Device.openCL(self))\(matrixUnits == .emulated ? " emulated" : "")"
+  }
+}
+
+/// Products and convolutions of rounded operands: the kernels for tensor cores, emulated on every OpenCL device, and as
+/// they are on devices that have them.
+@Suite struct MatrixUnitTests {
+  static let precisions: [Precision] = [.tf32, .bf16]
+
+  static let devices: [OpenCL] = OpenCLDeviceInfo.all.flatMap { info in
+    precisions.flatMap { precision in
+      [true, false].compactMap { isEmulated -> OpenCL? in
+        let device = try! OpenCL(
+          info, kernelShape: .gpu, cache: ProgramCache.standard, emulatesMatrixUnits: isEmulated)
+        guard device.matrixUnits != nil else { return nil }
+        try! device.setPrecision(precision)
+        return device
+      }
+    }
+  }
+
+  /// Tiles of one warp and of several; all shipped ones, and of other depths and stages, except under Oclgrind.
+  static func tiles(_ device: OpenCL) -> [ProductTile] {
+    let precision = device.precision
+    var flat = ProductTile(32, 32, 16, item: 2, 4, precision)
+    flat.stages = 1
+    let small = [ProductTile(16, 16, 16, item: 2, 4, precision), flat]
+    guard !isUnderOclgrind else { return small }
+    var narrow = ProductTile(64, 32, 64, item: 8, 4, precision)
+    narrow.vector = 2
+    return ProductTile.shipped(for: .nvidia, precision).reversed() + small + [narrow]
+  }
+
+  @Test(arguments: devices)
+  func productsOfEveryTile(device: OpenCL) throws {
+    var random = Seeded(41)
+    for (number, tile) in Self.tiles(device).enumerated() {
+      #expect(tile.isValid)
+      let (ta, tb) = (number & 1 == 1, number & 2 == 2)
+      let (m, n, depth) = (min(64, tile.m), min(64, tile.n), tile.depth)
+      for shape in [(m, n, 2 * depth + 4), (m + 4, n - 4, depth)].map(ProductShape.init) {
+        for splits in [1, 2] {
+          try GPUProductTests.check(
+            device, ProductPlan(tile: tile, splits: splits), shape, transposeA: ta, transposeB: tb, &random)
+        }
+      }
+      for shape in [(1, 1, 1), (m + 1, n - 1, 2 * depth + 1), (13, 7, 51)].map(ProductShape.init) {
+        try GPUProductTests.check(
+          device, ProductPlan(tile: tile), shape, transposeA: !ta, transposeB: !tb, &random)
+      }
+    }
+  }
+
+  /// Every way to read the operands, with vectors and without.
+  @Test(arguments: devices)
+  func productsOfAllTransposes(device: OpenCL) throws {
+    var random = Seeded(42)
+    let plan = ProductPlan(tile: ProductTile(32, 32, 16, item: 2, 4, device.precision))
+    for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
+      for shape in [(36, 40, 44), (37, 30, 51), (6, 34, 70)].map(ProductShape.init) {
+        try GPUProductTests.check(device, plan, shape, transposeA: ta, transposeB: tb, &random)
+      }
+    }
+  }
+
+  @Test(arguments: devices, [1, 3])
+  func batchesAndEpilogues(device: OpenCL, splits: Int) throws {
+    try GPUProductTests.checkBatchesAndEpilogues(
+      device, ProductPlan(tile: ProductTile(32, 32, 16, item: 2, 4, device.precision), splits: splits))
+  }
+
+  /// All directions with the tiles that the rule chooses; bias, ReLU and a ReLU's mask.
+  @Test(arguments: devices)
+  func convolutions(device: OpenCL) throws {
+    var random = Seeded(43)
+    for g in convolutionCases.prefix(12) { try GPUConvolutionTests.check(device, g, extra: 0, &random) }
+  }
+
+  @Test(arguments: devices)
+  func convolutionsInParts(device: OpenCL) throws {
+    var random = Seeded(44)
+    let plan = ProductPlan(tile: ProductTile(32, 16, 16, item: 2, 4, device.precision), splits: 3)
+    for g in GPUConvolutionTests.geometries(&random, isUnderOclgrind ? 2 : 8) {
+      try ProductPlan.$forced.withValue(plan) {
+        try GPUConvolutionTests.check(device, g, extra: 0, &random)
+      }
+    }
+  }
+
+  /// The nearest number with so many fewer bits of fraction, by distances in Double.
+  static func nearest(_ x: Float, _ precision: Precision) -> Float {
+    guard x.isFinite else { return x }
+    let step = UInt32(1) << UInt32(32 - precision.bits)
+    let below = Float(bitPattern: x.bitPattern / step * step)
+    let next = Float(bitPattern: below.bitPattern + step)
+    // Beyond the largest number the neighbour counts as 2^128, as IEEE 754 has it.
+    let above = next.isFinite ? Double(next) : 0x1p128 * (x < 0 ? -1 : 1)
+    let (down, up) = (abs(Double(x) - Double(below)), abs(above - Double(x)))
+    if down != up { return down < up ? below : next }
+    return precision == .tf32 || below.bitPattern / step & 1 == 1 ? next : below
+  }
+
+  /// Ties, subnormal numbers, the largest ones, infinities and NaN, as rows of A and as columns of B, in all ways to read
+  /// them; times 1, which changes no bit but the sign of zero.
+  @Test(arguments: devices)
+  func roundingIsExact(device: OpenCL) throws {
+    var random = Seeded(45)
+    var values: [Float] = [
+      0, -0.0, 1, -1, .infinity, -.infinity, .nan, -.nan, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
+      .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude, 0x1p-133, 0x1.8p-133, 0x1p-136,
+    ]
+    for precision in Self.precisions {
+      let half = UInt32(1) << UInt32(31 - precision.bits)
+      for base: UInt32 in [0x3F80_0000, 0x3F80_0000 + 2 * half, 0xC2AB_0000, 0x0040_0000, 0x7F7F_0000] {
+        values += [half - 1, half, half + 1].map { Float(bitPattern: base + $0) }
+      }
+    }
+    values += (0..<512).map { _ in Float(bitPattern: UInt32(truncatingIfNeeded: random.next())) }
+    let count = values.count & ~3
+    values.removeLast(values.count - count)
+    let one = try Tensor([1] as [Float], shape: [1, 1], on: .openCL(device))
+    let (column, row) = try (
+      Tensor(values, shape: [count, 1], on: .openCL(device)),
+      Tensor(values, shape: [1, count], on: .openCL(device))
+    )
+    for result in try [
+      matmul(column, one), matmul(row, one, transposeA: true), matmul(one, row),
+      matmul(one, column, transposeB: true),
+    ] {
+      for (x, y) in zip(values, try result.floats()) {
+        let expected = Self.nearest(x, device.precision)
+        #expect(x.isNaN ? y.isNaN : y == expected, "\(x) became \(y), not \(expected)")
+        #expect(x.isNaN || device.precision.rounded(x).bitPattern == expected.bitPattern, "\(x) on the host")
+      }
+    }
+  }
+
+  /// Winograd's algorithm stays off, whoever asks for it.
+  @Test(arguments: devices)
+  func convolutionsAreDirect(device: OpenCL) throws {
+    var random = Seeded(46)
+    let g = try ConvolutionGeometry(images: [1, 6, 6, 8], weights: [3, 3, 8, 8], stride: 1, padding: 1)
+    let (x, w) = try (
+      Tensor(random.floats(g.imageShape.count), shape: g.imageShape, on: .openCL(device)),
+      Tensor(random.floats(g.weightShape.count), shape: g.weightShape, on: .openCL(device))
+    )
+    let results = try [ConvolutionAlgorithm.direct, .winograd].map {
+      try ConvolutionAlgorithm.$forced.withValue($0) { try conv2d(x, w, padding: 1).floats() }
+    }
+    #expect(results[0] == results[1])
+  }
+
+  @Test(.enabled(if: !isUnderOclgrind, "compiles large tiles"), arguments: devices)
+  func checksPassAndFailuresGiveFloat32Back(device: OpenCL) throws {
+    let own = try OpenCL(
+      device.info, kernelShape: .gpu, cache: nil, emulatesMatrixUnits: device.matrixUnits == .emulated)
+    try own.setPrecision(device.precision)
+    let checks = KernelCheck.all.filter { $0.variant == OpenCL.matrixVariant }
+    #expect(checks.count == 4)
+    try own.checkKernels(checks) { Issue.record("\($0)") }
+    #expect(own.precision == device.precision)
+    var warnings: [String] = []
+    try own.checkKernels([KernelCheck("never right", variant: OpenCL.matrixVariant) { _ in false }]) {
+      warnings.append($0)
+    }
+    #expect(warnings.count == 1 && own.precision == .fp32 && own.kernelShape == .gpu)
+    #expect(throws: (any Error).self) { try own.setPrecision(device.precision) }
+    let third = try Tensor([1.0 / 3] as [Float], shape: [1, 1], on: .openCL(own))
+    #expect(try matmul(third, third).floats() == [Float(1.0 / 3) * Float(1.0 / 3)])
+  }
+
+  @Test(.enabled(if: !isUnderOclgrind, "takes times"), arguments: devices)
+  func theTunerKeepsThePrecision(device: OpenCL) throws {
+    let tiles = [
+      ProductTile(32, 32, 16, item: 2, 4, device.precision),
+      ProductTile(16, 16, 16, item: 2, 4, device.precision),
+    ]
+    let tuner = try Tuner(device, file: nil, isQuick: true, candidates: tiles)
+    let shape = ProductShape(rows: 33, columns: 20, depth: 48)
+    try tuner.run([.product(shape)], within: .seconds(600)) {
+      #expect($0.measured > 0 && $0.failed == 0 && $0.wrong == 0)
+    }
+    #expect(tuner.table.entries.values.allSatisfy { $0.plan.tile.precision == device.precision })
+    #expect(ProductTile.candidates(on: device.info, device.precision, quick: false).count > 20)
+  }
+
+  /// Without such units nothing but float32 is on offer.
+  @Test(arguments: OpenCLDeviceInfo.all.map { try! OpenCL($0, kernelShape: .gpu) })
+  func otherDevicesRefuse(device: OpenCL) throws {
+    guard device.matrixUnits == nil else { return }
+    for precision in Self.precisions {
+      let error = #expect(throws: TemperError.self) { try device.setPrecision(precision) }
+      #expect(error?.exitCode == 64 && device.precision == .fp32)
+    }
+  }
+}
