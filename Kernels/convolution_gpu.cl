@@ -51,8 +51,8 @@ inline Place moved(Place at, const Place by, const int columns, const int inner)
 __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 kernel void convolution_gpu(
     const int n, const int height, const int width, const int channels, const int oh, const int ow, const int k,
-    const int r, const int s, const int stride, const int padding, const int chunk, global const float *restrict x,
-    global const float *restrict weights, global const float *restrict bias, global const float *restrict residual,
+    const int r, const int s, const int stride, const int padding, const int chunk, global const OPERAND *restrict x,
+    global const OPERAND *restrict weights, global const float *restrict bias, global const float *restrict residual,
     global const float *restrict mask, const int relu, global float *restrict y) {
   PRODUCT_TILE(n * oh * ow, k)
   const int first = get_group_id(2) * chunk, last = min(first + chunk, r * s * channels);
@@ -83,8 +83,8 @@ kernel void convolution_gpu(
 __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 kernel void convolution_input_gradient_gpu(
     const int n, const int h, const int w, const int c, const int height, const int width, const int channels,
-    const int r, const int s, const int stride, const int padding, const int chunk, global const float *restrict dy,
-    global const float *restrict weights, global const float *restrict mask, global float *restrict dx) {
+    const int r, const int s, const int stride, const int padding, const int chunk, global const OPERAND *restrict dy,
+    global const OPERAND *restrict weights, global const float *restrict mask, global float *restrict dx) {
   const int phase = get_group_id(2) % (stride * stride), part = get_group_id(2) / (stride * stride);
   const int phase_y = phase / stride, phase_x = phase % stride;
   const int taps_r = (r - phase_y + stride - 1) / stride, taps_s = (s - phase_x + stride - 1) / stride;
@@ -128,8 +128,8 @@ kernel void convolution_input_gradient_gpu(
 __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 kernel void convolution_weight_gradient_gpu(
     const int n, const int height, const int width, const int channels, const int oh, const int ow, const int k,
-    const int r, const int s, const int stride, const int padding, const int chunk, global const float *restrict x,
-    global const float *restrict dy, global float *restrict partial) {
+    const int r, const int s, const int stride, const int padding, const int chunk, global const OPERAND *restrict x,
+    global const OPERAND *restrict dy, global float *restrict partial) {
   PRODUCT_TILE(r * s * channels, k)
   const int first = get_group_id(2) * chunk, last = min(first + chunk, n * oh * ow);
   global float *target = partial + (size_t)get_group_id(2) * product_rows * k;

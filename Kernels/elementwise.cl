@@ -68,3 +68,20 @@ kernel void bias_add(
 kernel void squared_difference(const int count, global const float *a, global const float *b, global float *c) {
   FOR_EACH(i, count) c[i] = (a[i] - b[i]) * (a[i] - b[i]);
 }
+
+// To bfloat16, to the nearest, ties to even; NaN stays one. Four values per item; global (count / 4) rounded up.
+inline uint to_bfloat16(const float x) {
+  const uint bits = as_uint(x);
+  return ((bits & 0x7FFFFFFFu) > 0x7F800000u ? bits | 0x400000u : bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+}
+
+kernel void round_bfloat16(const int count, global const float *restrict x, global ushort *restrict y) {
+  const size_t i = 4 * get_global_id(0);
+  if (i + 4 <= count) {
+    const float4 v = *(global const float4 *)(x + i);
+    *(global uint2 *)(y + i) =
+      (uint2)(to_bfloat16(v.x) | to_bfloat16(v.y) << 16, to_bfloat16(v.z) | to_bfloat16(v.w) << 16);
+  } else {
+    for (size_t j = i; j < count; j++) y[j] = to_bfloat16(x[j]);
+  }
+}

@@ -9,13 +9,13 @@
 // TILE_K. Global (ITEMS * tiles, 1, batch * splits), local (ITEMS, 1, 1).
 __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 kernel void matmul_gpu(
-    const int m, const int n, const int k, const int splits, const int chunk, global const float *restrict a,
-    const int a_row, const int a_column, const int a_batch, global const float *restrict b, const int b_row,
+    const int m, const int n, const int k, const int splits, const int chunk, global const OPERAND *restrict a,
+    const int a_row, const int a_column, const int a_batch, global const OPERAND *restrict b, const int b_row,
     const int b_column, const int b_batch, global const float *restrict bias, global const float *restrict residual,
     global const float *restrict mask, const int relu, global float *restrict c) {
   PRODUCT_TILE(m, n)
   const int layer = get_group_id(2), batch = layer / splits, first = layer % splits * chunk, last = min(first + chunk, k);
-  global const float *a_start = a + (size_t)batch * a_batch, *b_start = b + (size_t)batch * b_batch;
+  global const OPERAND *a_start = a + (size_t)batch * a_batch, *b_start = b + (size_t)batch * b_batch;
   const size_t start_c = (size_t)layer * m * n;
   global float *target = c + start_c;
   const Epilogue end = {bias, residual ? residual + start_c : residual, mask ? mask + start_c : mask, relu};

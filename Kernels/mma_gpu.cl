@@ -9,9 +9,15 @@
 // EMULATE_MMA computes the same in plain OpenCL C, with exchanges through local memory, so that all of the indexing can be
 // tested without such a GPU; every item of a work group must call it. It is never chosen for users.
 //
-// OPERAND_BITS: 16 for bfloat16, 19 for tf32 (8 bits of exponent, 10 of fraction), 32 for products without this file.
+// OPERAND_BITS: 16 for bfloat16, as which operands lie in global memory; 19 for tf32 (8 bits of exponent, 10 of fraction), to
+// which floats are rounded on their way into local memory; 32 for products that need no matrix units.
 #ifndef OPERAND_BITS
 #define OPERAND_BITS 32
+#endif
+#if OPERAND_BITS == 16
+#define OPERAND ushort
+#else
+#define OPERAND float
 #endif
 #if OPERAND_BITS != 32
 #define VALUES (OPERAND_BITS == 16 ? 2 : 1)
@@ -21,7 +27,7 @@
 // To the nearest, ties away from zero, which is what cvt.rna.tf32.f32 compiles to; infinities and NaN stay.
 inline uint round_tf32(const float x) {
   const uint bits = as_uint(x);
-  return ((bits & 0x7FFFFFFFu) < 0x7F800000u ? bits + 0x1000u : bits) & 0xFFFFE000u;
+  return (fabs(x) < INFINITY ? bits + 0x1000u : bits) & 0xFFFFE000u;
 }
 
 #ifdef EMULATE_MMA
@@ -29,14 +35,6 @@ inline uint round_tf32(const float x) {
 #define EXCHANGE local uint exchange[6 * ITEMS];
 #define LDMATRIX(target, slice, offset, trans) ldmatrix_x4(target, slice, offset, trans, exchange)
 #define MMA(sum, a, b0, b1) mma(sum, a, b0, b1, exchange)
-
-// To the nearest, ties to even; NaN becomes 0x7FFF.
-inline uint round_bf16(const float x) {
-  const uint bits = as_uint(x);
-  return (bits & 0x7FFFFFFFu) > 0x7F800000u ? 0x7FFFu : (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
-}
-
-inline uint round_bf16x2(const float low, const float high) { return round_bf16(low) | round_bf16(high) << 16; }
 
 // Four matrices of 8 rows of 16 bytes: lane i gives the place of row i % 8 of matrix i / 8, in bytes. Lane 4 g + t gets
 // word t of row g; or with `trans` elements (2 t, g) and (2 t + 1, g) of 16 bits.
@@ -86,14 +84,6 @@ inline void mma(float *sum, const uint *a, const uint b0, const uint b1, local u
 #define LDMATRIX(target, slice, offset, trans) ldmatrix_x4(target, slice, offset, trans)
 #define MMA(sum, a, b0, b1) mma(sum, a, b0, b1)
 
-inline uint round_bf16x2(const float low, const float high) {
-  uint pair;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-  return pair;
-}
-
-inline uint round_bf16(const float x) { return round_bf16x2(x, 0.0f); }
-
 // Volatile and a user of memory, so that it stays between the barriers.
 inline void ldmatrix_x4(uint *target, local const uint *slice, const uint offset, const bool trans) {
   const uint address = (uint)(size_t)slice + offset;
@@ -134,14 +124,13 @@ inline uint slice_place(const uint line, const uint at, const uint chunks, const
   return (line * chunks + (chunk ^ exchanged)) * 16 + byte;
 }
 
-// Rounds `count` floats, 1, 2 or 4, into a slice.
-inline void write_rounded(local uint *slice, const uint place, const float *source, const int count) {
+// A load into a slice: of `count` floats, 1, 2 or 4, which are rounded to tf32 here; or of up to 8 values of bfloat16.
+inline void write_values(local uint *slice, const uint place, const OPERAND *source, const int count) {
 #if OPERAND_BITS == 16
-  if (count == 4)
-    *(local uint2 *)(slice + place / 4) =
-      (uint2)(round_bf16x2(source[0], source[1]), round_bf16x2(source[2], source[3]));
-  else if (count == 2) slice[place / 4] = round_bf16x2(source[0], source[1]);
-  else ((local ushort *)slice)[place / 2] = (ushort)round_bf16(source[0]);
+  if (count == 8) *(local uint4 *)(slice + place / 4) = *(const uint4 *)source;
+  else if (count == 4) *(local uint2 *)(slice + place / 4) = *(const uint2 *)source;
+  else if (count == 2) slice[place / 4] = *(const uint *)source;
+  else ((local ushort *)slice)[place / 2] = *source;
 #else
   if (count == 4)
     *(local uint4 *)(slice + place / 4) =
@@ -151,20 +140,29 @@ inline void write_rounded(local uint *slice, const uint place, const float *sour
 #endif
 }
 
-// Four registers for 16 rows or columns from `e` and MMA_DEPTH depths from `d` of a slice. Register i has those of A, or
-// with `pairs`, which is for B, registers 0 and 1 are those of the first 8 columns, 2 and 3 those of the others: pairs,
-// because the instruction wants neighbouring registers.
+// Single words where neighbours are rows or columns, at slice_place(d + lane % 4, start + offset + lane / 4, chunks, 1), with
+// d a multiple of 4: a pointer of which the compiler needs four per lane, and a constant.
+inline local const uint *word_of(
+    local const uint *slice, const uint d, const uint start, const uint offset, const uint lane, const uint chunks) {
+  const uint chunk = start / 4 + lane / 16, exchanged = lane % 4 * 2 % (chunks < 8 ? chunks : 8);
+  return slice + (lane % 4 * chunks + (chunk & ~6u) + (offset / 4 % 8 ^ exchanged ^ chunk & 6u)) * 4 + lane / 4 % 4 +
+    (d * chunks + offset / 32 * 8) * 4;
+}
+
+// Four registers for 16 rows or columns from `start + offset`, of which only `start` depends on the warp, and MMA_DEPTH depths
+// from `d` of a slice. Register i has those of A, or with `pairs`, which is for B, registers 0 and 1 are those of the first
+// 8 columns, 2 and 3 those of the others: pairs, because the instruction wants neighbouring registers.
 #define UPPER_HALF(i, pairs) ((pairs) ? (i) / 2 : (i) % 2)
 #define UPPER_DEPTHS(i, pairs) ((pairs) ? (i) % 2 : (i) / 2)
-#define READ_BLOCK(target, slice, e, d, along, chunks, pairs) \
+#define READ_BLOCK(target, slice, start, offset, d, along, chunks, pairs) \
   { \
-    const uint half_block = UPPER_HALF(lane / 8, pairs) * 8, depths = UPPER_DEPTHS(lane / 8, pairs) * 4 * VALUES; \
-    if (!(along)) LDMATRIX(target, slice, slice_place((e) + lane % 8 + half_block, (d) + depths, chunks, 0), 0); \
-    else if (VALUES == 2) LDMATRIX(target, slice, slice_place((d) + lane % 8 + depths, (e) + half_block, chunks, 1), 1); \
+    const uint e = (start) + (offset) + UPPER_HALF(lane / 8, pairs) * 8, depths = (d) + UPPER_DEPTHS(lane / 8, pairs) * 4 * VALUES; \
+    if (!(along)) LDMATRIX(target, slice, slice_place(e + lane % 8, depths, chunks, 0), 0); \
+    else if (VALUES == 2) LDMATRIX(target, slice, slice_place(depths + lane % 8, e, chunks, 1), 1); \
     else { \
       UNROLL_MMA for (int v = 0; v < 4; v++) \
-        target[v] = slice[slice_place( \
-          (d) + lane % 4 + UPPER_DEPTHS(v, pairs) * 4, (e) + lane / 4 + UPPER_HALF(v, pairs) * 8, chunks, 1) / 4]; \
+        target[v] = *word_of( \
+          slice, (d) + UPPER_DEPTHS(v, pairs) * 4, start, (offset) + UPPER_HALF(v, pairs) * 8, lane, chunks); \
     } \
   }
 #endif

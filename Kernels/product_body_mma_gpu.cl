@@ -1,5 +1,5 @@
   // The body of a GPU-shaped product on matrix units, in place of product_body_gpu.cl: same loads, names and epilogue, but
-  // slices are rounded when they are written to local memory, and a warp of 32 items computes WARP_M x WARP_N values.
+  // slices lie in local memory as mma_gpu.cl has them, and a warp of 32 items computes WARP_M x WARP_N values.
   const uint lane = item % 32, warp = item / 32;
   const uint warp_row = warp / (TILE_N / WARP_N) * WARP_M, warp_column = warp % (TILE_N / WARP_N) * WARP_N;
   local uint a_tile[STAGES * TILE_M * TILE_K / VALUES] __attribute__((aligned(16)));
@@ -18,12 +18,12 @@
     local uint *a = a_tile + stage * (TILE_M * TILE_K / VALUES), *b = b_tile + stage * (TILE_N * TILE_K / VALUES);
     #pragma unroll
     for (int l = 0; l < A_LOADS; l++)
-      write_rounded(
+      write_values(
         a, slice_place(A_ALONG ? A_DEPTH(l) : A_ROW(l), A_ALONG ? A_ROW(l) : A_DEPTH(l), A_CHUNKS, A_ALONG),
         a_next + l * VECTOR_A, VECTOR_A);
     #pragma unroll
     for (int l = 0; l < B_LOADS; l++)
-      write_rounded(
+      write_values(
         b, slice_place(B_ALONG ? B_DEPTH(l) : B_COLUMN(l), B_ALONG ? B_COLUMN(l) : B_DEPTH(l), B_CHUNKS, B_ALONG),
         b_next + l * VECTOR_B, VECTOR_B);
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -32,9 +32,9 @@
     for (int d = 0; d < TILE_K; d += MMA_DEPTH) {
       uint av[WARP_M / 16][4], bv[WARP_N / 16][4];
       UNROLL_MMA
-      for (int p = 0; p < WARP_M / 16; p++) READ_BLOCK(av[p], a, warp_row + 16 * p, d, A_ALONG, A_CHUNKS, 0)
+      for (int p = 0; p < WARP_M / 16; p++) READ_BLOCK(av[p], a, warp_row, 16 * p, d, A_ALONG, A_CHUNKS, 0)
       UNROLL_MMA
-      for (int q = 0; q < WARP_N / 16; q++) READ_BLOCK(bv[q], b, warp_column + 16 * q, d, B_ALONG, B_CHUNKS, 1)
+      for (int q = 0; q < WARP_N / 16; q++) READ_BLOCK(bv[q], b, warp_column, 16 * q, d, B_ALONG, B_CHUNKS, 1)
       UNROLL_MMA
       for (int p = 0; p < WARP_M / 16; p++)
         UNROLL_MMA
@@ -44,22 +44,27 @@
     if (STAGES == 2) stage ^= 1;
     else barrier(CLK_LOCAL_MEM_FENCE);
   }
+  // The bias of two columns is read once.
+  const Epilogue rest = {0, end.residual, end.mask, end.relu};
+  size_t line[WARP_M / 8];
   UNROLL_MMA
-  for (int p = 0; p < WARP_M / 8; p++) {
-    const int i = row0 + warp_row + 8 * p + lane / 4;
-    if (i >= product_rows) continue;
-    const size_t line = ROW_OFFSET(i);
+  for (int p = 0; p < WARP_M / 8; p++) line[p] = ROW_OFFSET(row0 + (int)(warp_row + lane / 4) + 8 * p);
+  UNROLL_MMA
+  for (int q = 0; q < WARP_N / 8; q++) {
+    const int j = column0 + warp_column + 8 * q + lane % 4 * 2;
+    if (j >= product_columns) continue;
+    const bool isPair = VECTOR_C > 1 || j + 1 < product_columns;
+    const float bias0 = end.bias ? end.bias[j] : 0.0f, bias1 = end.bias && isPair ? end.bias[j + 1] : 0.0f;
     UNROLL_MMA
-    for (int q = 0; q < WARP_N / 8; q++) {
-      const int j = column0 + warp_column + 8 * q + lane % 4 * 2;
-      const float *v = sum[p / 2][q] + p % 2 * 2;
-      if (j >= product_columns) continue;
-      if (VECTOR_C > 1)
-        *(global float2 *)(target + line + j) =
-          (float2)(finish(end, v[0], j, line + j), finish(end, v[1], j + 1, line + j + 1));
+    for (int p = 0; p < WARP_M / 8; p++) {
+      if (row0 + (int)(warp_row + lane / 4) + 8 * p >= product_rows) continue;
+      const size_t at = line[p] + j;
+      const float v0 = finish(rest, sum[p / 2][q][p % 2 * 2] + bias0, j, at);
+      const float v1 = isPair ? finish(rest, sum[p / 2][q][p % 2 * 2 + 1] + bias1, j + 1, at + 1) : 0.0f;
+      if (VECTOR_C > 1) *(global float2 *)(target + at) = (float2)(v0, v1);
       else {
-        target[line + j] = finish(end, v[0], j, line + j);
-        if (j + 1 < product_columns) target[line + j + 1] = finish(end, v[1], j + 1, line + j + 1);
+        target[at] = v0;
+        if (isPair) target[at + 1] = v1;
       }
     }
   }

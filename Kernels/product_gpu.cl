@@ -6,7 +6,7 @@
 // Macros of the host (ProductTile.swift), which guarantees that all of the divisions below leave no rest:
 //   TILE_M, TILE_N, TILE_K   extents of a work group's tile and slice
 //   ITEM_M, ITEM_N           extents of an item's register tile
-//   VECTOR_A, VECTOR_B       floats per global load: 1, 2 or 4
+//   VECTOR_A, VECTOR_B       values per global load: 1, 2 or 4, of bfloat16 also 8
 //   A_ALONG, B_ALONG         1: neighbouring items read along rows of A^T or of B, 0: along the depth
 //   VECTOR_C                 1: C is written by floats; else by vectors of RUN_N, and columns is a multiple of it
 //   PAD                      floats between the rows of a slice in local memory, a multiple of 4
@@ -70,9 +70,17 @@
   const int tiles_across = (product_columns + TILE_N - 1) / TILE_N; \
   const int row0 = get_group_id(0) / tiles_across * TILE_M; \
   const int column0 = get_group_id(0) % tiles_across * TILE_N; \
-  float a_next[A_LOADS * VECTOR_A], b_next[B_LOADS * VECTOR_B];
+  OPERAND a_next[A_LOADS * VECTOR_A] __attribute__((aligned(16))), b_next[B_LOADS * VECTOR_B] __attribute__((aligned(16)));
 
-// `count` floats, 1, 2 or 4, at an address that is a multiple of their size; zeros where they do not exist.
+// `count` values, 1, 2 or 4, of bfloat16 also 8, at an address that is a multiple of their size; zeros where they do not exist.
+#if OPERAND_BITS == 16
+inline void read_global(ushort *target, global const ushort *source, const int count, const bool exists) {
+  if (count == 8) *(uint4 *)target = exists ? *(global const uint4 *)source : (uint4)(0);
+  else if (count == 4) *(uint2 *)target = exists ? *(global const uint2 *)source : (uint2)(0);
+  else if (count == 2) *(uint *)target = exists ? *(global const uint *)source : 0;
+  else *target = exists ? *source : (ushort)0;
+}
+#else
 inline void read_global(float *target, global const float *source, const int count, const bool exists) {
   if (count == 4) {
     const float4 v = exists ? *(global const float4 *)source : (float4)(0.0f);
@@ -84,6 +92,7 @@ inline void read_global(float *target, global const float *source, const int cou
     target[0] = exists ? *source : 0.0f;
   }
 }
+#endif
 
 inline void read_local(float *target, local const float *source, const int count) {
   if (count == 4) {

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Compiles the GPU-shaped kernels for real GPUs, without one, and prints what they would use.
 
-    python3 tools/reference/gpu_resources.py [--clang PATH] [--ptxas PATH]
+    python3 tools/reference/gpu_resources.py [--clang PATH] [--ptxas PATH] [--tensor-cores]
 
 Needs a clang that has the targets amdgcn and nvptx64 (clang-15 of Debian has), and for NVIDIA's registers ptxas, which is
 in the package nvidia-cuda-nvcc-cu12 of PyPI. Prints registers per work item, bytes of spilled or private memory, and
 the instructions of the kernel's code: fused multiply-adds, reads of local memory of 16 and of 4 bytes, and loads of
-global memory of 16 and of 4 bytes. The drivers' own compilers can differ.
+global memory of 16 and of 4 bytes. Of the kernels for tensor cores, with --tensor-cores nothing but these, it prints the
+multiplications of matrices and the reads of their operands (ldmatrix, single words) in PTX; and where nvdisasm lies beside
+ptxas, as in the package triton of PyPI, the instructions of the innermost loop that multiplies, for sm_80 and sm_90. The
+drivers' own compilers can differ.
 """
 import argparse
 import glob
@@ -26,6 +29,8 @@ COMMON = """
 #define fma(a, b, c) __builtin_fmaf(a, b, c)
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
+#define fabs(x) __builtin_fabsf(x)
+#define INFINITY __builtin_inff()
 #define as_uint(x) __builtin_astype((x), uint)
 #define as_float(x) __builtin_astype((x), float)
 #define asm __asm__
@@ -68,10 +73,10 @@ def tile(m, n, depth, item_m, item_n, vector=4):
     }
 
 
-def matrix_tile(bits, m, n, depth, item_m, item_n, a_along=0, b_along=1, vector=4):
-    """The macros of a ProductTile on matrix units."""
-    macros = tile(m, n, depth, item_m, item_n, vector)
-    macros.update({"OPERAND_BITS": bits, "A_ALONG": a_along, "B_ALONG": b_along, "VECTOR_C": min(2, vector)})
+def matrix_tile(bits, m, n, depth, item_m, item_n, along):
+    """The macros of a ProductTile on matrix units; whether A and B are read along rows and columns."""
+    macros = tile(m, n, depth, item_m, item_n, 8 if bits == 16 else 4)
+    macros.update({"OPERAND_BITS": bits, "A_ALONG": along[0], "B_ALONG": along[1], "VECTOR_C": 2, "PAD": 0})
     return macros
 
 
@@ -127,11 +132,75 @@ def report_nvidia(clang, ptxas, processor, family, macros):
             "global16": r"ld\.global(?:\.nc)?\.v4", "global4": r"ld\.global(?:\.nc)?\.f32"}))
 
 
+def assemble(ptxas, processor, text, items, binary):
+    """What ptxas says; the kernels' work groups have so many items, which OpenCL's drivers know."""
+    text = re.sub(r"(\.entry \w+_gpu\([^)]*\))", rf"\1\n.reqntid {items}, 1, 1", text)
+    with tempfile.NamedTemporaryFile("w", suffix=".ptx") as file:
+        file.write(text)
+        file.flush()
+        command = [ptxas, "-v", "-arch=" + processor, "-o", binary, file.name]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stderr
+
+
+def innermost_loop(disassembly, kernel):
+    """The instructions of the shortest loop of a kernel that multiplies matrices."""
+    lines = disassembly.split(f".text.{kernel}:")[-1].split("\n")
+    labels = {line[:-1]: number for number, line in enumerate(lines) if re.fullmatch(r"\.L_x?_?\d+:", line)}
+    loops = []
+    for number, line in enumerate(lines):
+        target = re.search(r"BRA.*?`\((\.L_x?_?\d+)\)", line)
+        if target and labels.get(target.group(1), number) < number:
+            loop = lines[labels[target.group(1)]:number + 1]
+            if "HMMA" in "".join(loop):
+                loops.append(loop)
+    pattern = r"^\s+/\*[0-9a-f]+\*/\s+(?:@!?U?P\d+\s+)?([A-Z][A-Z0-9_]*)"
+    return re.findall(pattern, "\n".join(min(loops, key=len, default=[])), re.M)
+
+
+def report_tensor_cores(clang, ptxas, family, kernel, macros):
+    text = assembly(clang, "nvptx64-nvidia-nvcl", "sm_80", NVIDIA, family, macros)
+    body = next(part for part in text.split(".entry ")[1:] if part.startswith(kernel + "("))
+    print(f"  {kernel:34} " + counts(body, {
+        "mma": r"mma\.sync", "ldmatrix": r"ldmatrix", "local4": r"ld\.shared\.[bu]32", "global16": r"ld\.global.*v4"}))
+    if not ptxas:
+        return
+    disassembler = os.path.join(os.path.dirname(ptxas), "nvdisasm")
+    for processor in ("sm_80", "sm_90"):
+        with tempfile.NamedTemporaryFile(suffix=".cubin") as binary:
+            log = assemble(ptxas, processor, text, macros["ITEMS"], binary.name)
+            found = re.search(rf"'{kernel}' for.*?(\d+) bytes spill stores.*?Used (\d+) reg", log, re.S)
+            line = f"    {processor} registers {found.group(2):>3}  spilled {found.group(1):>3}"
+            if os.path.exists(disassembler):
+                code = subprocess.run([disassembler, "-c", binary.name], check=True, capture_output=True, text=True)
+                loop = innermost_loop(code.stdout, kernel)
+                line += f"  loop {len(loop)}: " + "  ".join(
+                    f"{name} {loop.count(name)}" for name in ("HMMA", "LDSM", "LDS", "STS", "LDG"))
+            print(line)
+
+
+def report_all_tensor_cores(clang, ptxas):
+    kernels = [
+        ("matmul_gpu", "matmul_gpu", (0, 1)), ("matmul_gpu", "matmul_gpu", (1, 0)),
+        ("convolution_gpu", "convolution_gpu", (0, 1)), ("convolution_gpu", "convolution_input_gradient_gpu", (0, 0)),
+        ("convolution_gpu", "convolution_weight_gradient_gpu", (1, 1))]
+    tiles = [(256, 128, 8, 16), (128, 128, 8, 8), (128, 64, 8, 8), (64, 64, 4, 8), (128, 32, 4, 8), (32, 32, 4, 4)]
+    for bits, depth in ((16, 32), (19, 16)):
+        for m, n, item_m, item_n in tiles:
+            print("bfloat16" if bits == 16 else "tf32", "tile", (m, n, depth, item_m, item_n))
+            for family, kernel, along in kernels:
+                macros = matrix_tile(bits, m, n, depth, item_m, item_n, along)
+                report_tensor_cores(clang, ptxas, family, kernel, macros)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clang", default=(sorted(glob.glob("/usr/lib/llvm-*/bin/clang")) or ["clang"])[-1])
     parser.add_argument("--ptxas", default=shutil.which("ptxas"))
+    parser.add_argument("--tensor-cores", action="store_true")
     options = parser.parse_args()
+    report_all_tensor_cores(options.clang, options.ptxas)
+    if options.tensor_cores:
+        return
     nvidia = [(128, 128, 8, 8, 8), (128, 128, 16, 8, 8), (128, 64, 16, 8, 4), (64, 64, 16, 4, 4), (32, 32, 16, 4, 4)]
     amd = [(128, 128, 8, 8, 8), (64, 64, 8, 8, 8), (64, 64, 16, 8, 8), (64, 64, 16, 4, 4)]
     for family in ("matmul_gpu", "convolution_gpu"):

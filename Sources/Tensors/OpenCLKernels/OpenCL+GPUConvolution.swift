@@ -22,11 +22,13 @@ extension OpenCL {
       of: plan.tile, a: OperandLayout(along: false, divisible: [g.c]),
       b: OperandLayout(along: true, divisible: [g.k]),
       columns: g.k)
+    let images = try operand(x.buffer, for: plan.tile)
+    let filters = try operand(weights.buffer, for: plan.tile)
     try requireAddressable([g.imageShape.count, g.outputShape.count])
     try inParts(parts.count, count: shape.rows * g.k, columns: g.k, end, into: y.buffer) {
       try launch(
         "convolution_gpu",
-        g.arguments + [.int(parts.chunk), .buffer(x.buffer), .buffer(weights.buffer)] + $0.arguments
+        g.arguments + [.int(parts.chunk), .buffer(images), .buffer(filters)] + $0.arguments
           + [.buffer($1)], global: range.global, local: range.local, defines: defines, flops: g.operations)
     }
   }
@@ -50,12 +52,14 @@ extension OpenCL {
     let parts = plan.parts(shape.depth)
     let range = plan.tile.range(rows: shape.rows, columns: g.c, layers: parts.count * shape.batch)
     let layout = OperandLayout(along: false, divisible: [g.k])
+    let upstream = try operand(dy.buffer, for: plan.tile)
+    let filters = try operand(weights.buffer, for: plan.tile)
     try requireAddressable([g.imageShape.count, g.outputShape.count])
     try inParts(parts.count, count: g.imageShape.count, columns: g.c, end, into: dx.buffer) {
       try launch(
         "convolution_input_gradient_gpu",
         g.arguments + [
-          .int(parts.chunk), .buffer(dy.buffer), .buffer(weights.buffer), .optional($0.mask), .buffer($1),
+          .int(parts.chunk), .buffer(upstream), .buffer(filters), .optional($0.mask), .buffer($1),
         ], global: range.global, local: range.local,
         defines: macros(of: plan.tile, a: layout, b: layout, columns: g.c), flops: g.operations)
     }
@@ -81,11 +85,13 @@ extension OpenCL {
       of: plan.tile, a: OperandLayout(along: true, divisible: [g.c]),
       b: OperandLayout(along: true, divisible: [g.k]),
       columns: g.k)
+    let images = try operand(x.buffer, for: plan.tile)
+    let upstream = try operand(dy.buffer, for: plan.tile)
     try requireAddressable([g.imageShape.count, g.outputShape.count, parts.count * shape.rows * g.k])
     try inParts(parts.count, count: shape.rows * g.k, columns: g.k, .init(), into: dw.buffer) {
       try launch(
         "convolution_weight_gradient_gpu",
-        g.arguments + [.int(parts.chunk), .buffer(x.buffer), .buffer(dy.buffer), .buffer($1)],
+        g.arguments + [.int(parts.chunk), .buffer(images), .buffer(upstream), .buffer($1)],
         global: range.global, local: range.local, defines: defines, flops: g.operations)
     }
   }

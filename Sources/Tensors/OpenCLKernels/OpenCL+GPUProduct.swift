@@ -36,7 +36,8 @@ extension OpenCL {
     let head = [shape.rows, shape.columns, shape.depth, parts.count, parts.chunk].map {
       KernelArgument.int($0)
     }
-    let operands = a.arguments + [.int(a.batchStride)] + b.arguments + [.int(b.batchStride)]
+    let operands =
+      try a.arguments(operand(a.buffer, for: plan.tile)) + b.arguments(operand(b.buffer, for: plan.tile))
     let count = shape.rows * shape.columns
     try requireAddressable([
       count * shape.batch, a.reach(shape.rows, shape.depth), b.reach(shape.depth, shape.columns),
@@ -47,6 +48,20 @@ extension OpenCL {
         local: range.local,
         defines: macros(of: plan.tile, a: aLayout, b: bLayout, columns: shape.columns),
         flops: 2 * shape.batch * shape.rows * shape.columns * shape.depth)
+    }
+  }
+
+  /// A buffer of floats as products with this tile read it: itself, or rounded to bfloat16 by a pass of its own, so that
+  /// products read half the bytes. Of parameters that form is kept until they change.
+  func operand(_ buffer: Buffer, for tile: ProductTile) throws -> Buffer {
+    guard tile.precision == .bf16 else { return buffer }
+    let count = buffer.byteCount / 4
+    return try buffer.derived("bfloat16") {
+      let rounded = try makeBuffer(byteCount: max(4, 2 * count))
+      try launch(
+        "round_bfloat16", [.int(count), .buffer(buffer), .buffer(rounded)], elements: (count + 3) / 4,
+        bytes: 6 * count)
+      return rounded
     }
   }
 

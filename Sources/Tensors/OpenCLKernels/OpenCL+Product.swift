@@ -20,6 +20,11 @@ package struct StridedMatrix {
   }
 
   var arguments: [KernelArgument] { [.buffer(buffer), .int(rowStride), .int(columnStride)] }
+
+  /// The arguments of a batched product that reads the values in another buffer.
+  func arguments(_ operand: Buffer) -> [KernelArgument] {
+    [.buffer(operand), .int(rowStride), .int(columnStride), .int(batchStride)]
+  }
 }
 
 extension OpenCL {

@@ -6,7 +6,7 @@ package struct ProductTile: Hashable, Codable, Sendable {
   package var m, n, depth: Int
   /// Rows and columns of C that an item keeps in registers.
   package var itemM, itemN: Int
-  /// Most floats of one global load: 1, 2 or 4.
+  /// Most values of one global load: 1, 2 or 4, of bfloat16 also 8.
   package var vector = 4
   /// Depths per step of the inner loop.
   package var unroll = 8
@@ -24,6 +24,7 @@ package struct ProductTile: Hashable, Codable, Sendable {
     (self.m, self.n, self.depth, self.itemM, self.itemN) = (m, n, depth, itemM, itemN)
     self.precision = precision
     if isOfMatrixUnits { padding = 0 }
+    if precision == .bf16 { vector = 8 }
   }
 
   private var isOfMatrixUnits: Bool { precision != .fp32 }
@@ -35,11 +36,13 @@ package struct ProductTile: Hashable, Codable, Sendable {
     stages * depth * (m + n + 2 * padding) * (precision == .bf16 ? 2 : 4)
   }
   /// An estimate of an item's registers: its sums, the operands of one step, the loads of the next slice and their
-  /// places, and 24 for addresses and counters. On matrix units places belong to loads of four values.
+  /// places, and 24 for addresses and counters. On matrix units loads have up to 16 bytes and one place.
   package var registers: Int {
     let loads = (m + n) * depth / max(1, items)
     return itemM * itemN + 24
-      + (isOfMatrixUnits ? 2 * itemM + itemN + loads * 5 / 4 : itemM + itemN + 2 * loads)
+      + (isOfMatrixUnits
+        ? 2 * itemM + itemN + (precision == .bf16 ? loads * 5 / 8 : loads * 5 / 4)
+        : itemM + itemN + 2 * loads)
   }
 
   /// Whether a device can run it. More than 224 registers would be spilled to memory on every GPU known.
@@ -50,7 +53,8 @@ package struct ProductTile: Hashable, Codable, Sendable {
   /// Whether all divisions of the kernel leave no rest, whatever the width of loads and their direction.
   package var isValid: Bool {
     let powers = [m, n, depth, itemM, itemN, unroll, stages, vector]
-    guard powers.allSatisfy({ $0 > 0 && $0 & ($0 - 1) == 0 }), stages <= 2, vector <= 4, itemM <= m,
+    guard powers.allSatisfy({ $0 > 0 && $0 & ($0 - 1) == 0 }), stages <= 2,
+      vector <= (precision == .bf16 ? 8 : 4), itemM <= m,
       itemN <= n,
       depth % unroll == 0, padding >= 0, padding % 4 == 0, itemM <= 16, itemN <= 16, m <= 256, n <= 256
     else { return false }
@@ -73,7 +77,7 @@ package struct ProductTile: Hashable, Codable, Sendable {
 
   /// The widest loads, up to `limit` and ``vector``, that items and loads allow.
   func vectorWidth(_ extent: Int, limit: Int, along: Bool) -> Int {
-    [4, 2].first { $0 <= min(limit, vector) && loads(extent, vector: $0, along: along) != nil } ?? 1
+    [8, 4, 2].first { $0 <= min(limit, vector) && loads(extent, vector: $0, along: along) != nil } ?? 1
   }
 
   /// Values in a run of C that an item writes together.
@@ -104,13 +108,13 @@ package struct ProductTile: Hashable, Codable, Sendable {
 struct OperandLayout: Equatable {
   /// Whether neighbours are rows of A or columns of B; else neighbours along the depth.
   let along: Bool
-  /// The largest of 1, 2 and 4 that divides every extent and stride, so that loads of so many floats are aligned and
+  /// The largest of 1, 2, 4 and 8 that divides every extent and stride, so that loads of so many values are aligned and
   /// lie inside.
   let widest: Int
 
   /// - Parameter divisible: extents and strides that a load must not cross.
   init(along: Bool, divisible: [Int]) {
     self.along = along
-    widest = [4, 2].first { width in divisible.allSatisfy { $0 % width == 0 } } ?? 1
+    widest = [8, 4, 2].first { width in divisible.allSatisfy { $0 % width == 0 } } ?? 1
   }
 }
