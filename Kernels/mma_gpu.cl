@@ -9,8 +9,8 @@
 // EMULATE_MMA computes the same in plain OpenCL C, with exchanges through local memory, so that all of the indexing can be
 // tested without such a GPU; every item of a work group must call it. It is never chosen for users.
 //
-// OPERAND_BITS: 16 for bfloat16, as which operands lie in global memory; 19 for tf32 (8 bits of exponent, 10 of fraction), to
-// which floats are rounded on their way into local memory; 32 for products that need no matrix units.
+// OPERAND_BITS: 16 for bfloat16, as which operands lie in global memory; 19 for tf32 (8 bits of exponent, 10 of fraction),
+// to which floats are rounded on their way into local memory; 32 for products that need no matrix units.
 #ifndef OPERAND_BITS
 #define OPERAND_BITS 32
 #endif
@@ -24,7 +24,8 @@
 // Depths of one multiplication.
 #define MMA_DEPTH (8 * VALUES)
 
-// To the nearest, ties away from zero, which is what cvt.rna.tf32.f32 compiles to; infinities and NaN stay.
+// To the nearest, ties away from zero, which is what cvt.rna.tf32.f32 compiles to; infinities stay, and so does NaN as
+// arithmetic makes it.
 inline uint round_tf32(const float x) {
   const uint bits = as_uint(x);
   return (fabs(x) < INFINITY ? bits + 0x1000u : bits) & 0xFFFFE000u;
@@ -97,14 +98,15 @@ inline void ldmatrix_x4(uint *target, local const uint *slice, const uint offset
   target[0] = r0; target[1] = r1; target[2] = r2; target[3] = r3;
 }
 
+// Volatile, so that it never moves to where lanes have parted.
 inline void mma(float *sum, const uint *a, const uint b0, const uint b1) {
   float s0, s1, s2, s3;
 #if OPERAND_BITS == 16
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-      "{%10, %11, %12, %13};"
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+               "{%10, %11, %12, %13};"
 #else
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-      "{%10, %11, %12, %13};"
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+               "{%10, %11, %12, %13};"
 #endif
     : "=f"(s0), "=f"(s1), "=f"(s2), "=f"(s3)
     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(sum[0]), "f"(sum[1]), "f"(sum[2]),
@@ -145,18 +147,19 @@ inline void write_values(local uint *slice, const uint place, const OPERAND *sou
 inline local const uint *word_of(
     local const uint *slice, const uint d, const uint start, const uint offset, const uint lane, const uint chunks) {
   const uint chunk = start / 4 + lane / 16, exchanged = lane % 4 * 2 % (chunks < 8 ? chunks : 8);
-  return slice + (lane % 4 * chunks + (chunk & ~6u) + (offset / 4 % 8 ^ exchanged ^ chunk & 6u)) * 4 + lane / 4 % 4 +
-    (d * chunks + offset / 32 * 8) * 4;
+  const uint swapped = (offset / 4 % 8) ^ exchanged ^ (chunk & 6u);
+  return slice + (lane % 4 * chunks + (chunk & ~6u) + swapped) * 4 + lane / 4 % 4 + (d * chunks + offset / 32 * 8) * 4;
 }
 
-// Four registers for 16 rows or columns from `start + offset`, of which only `start` depends on the warp, and MMA_DEPTH depths
-// from `d` of a slice. Register i has those of A, or with `pairs`, which is for B, registers 0 and 1 are those of the first
+// Four registers for 16 rows or columns from `start + offset`, of which only `start` depends on the warp, and MMA_DEPTH
+// depths from `d` of a slice. Register i has those of A, or with `pairs`, which is for B, registers 0 and 1 are those of the first
 // 8 columns, 2 and 3 those of the others: pairs, because the instruction wants neighbouring registers.
 #define UPPER_HALF(i, pairs) ((pairs) ? (i) / 2 : (i) % 2)
 #define UPPER_DEPTHS(i, pairs) ((pairs) ? (i) % 2 : (i) / 2)
 #define READ_BLOCK(target, slice, start, offset, d, along, chunks, pairs) \
   { \
-    const uint e = (start) + (offset) + UPPER_HALF(lane / 8, pairs) * 8, depths = (d) + UPPER_DEPTHS(lane / 8, pairs) * 4 * VALUES; \
+    const uint e = (start) + (offset) + UPPER_HALF(lane / 8, pairs) * 8; \
+    const uint depths = (d) + UPPER_DEPTHS(lane / 8, pairs) * 4 * VALUES; \
     if (!(along)) LDMATRIX(target, slice, slice_place(e + lane % 8, depths, chunks, 0), 0); \
     else if (VALUES == 2) LDMATRIX(target, slice, slice_place(depths + lane % 8, e, chunks, 1), 1); \
     else { \

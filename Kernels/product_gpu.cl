@@ -72,7 +72,8 @@
   const int column0 = get_group_id(0) % tiles_across * TILE_N; \
   OPERAND a_next[A_LOADS * VECTOR_A] __attribute__((aligned(16))), b_next[B_LOADS * VECTOR_B] __attribute__((aligned(16)));
 
-// `count` values, 1, 2 or 4, of bfloat16 also 8, at an address that is a multiple of their size; zeros where they do not exist.
+// `count` values, 1, 2 or 4, of bfloat16 also 8, at an address that is a multiple of their size; zeros where they do not
+// exist.
 #if OPERAND_BITS == 16
 inline void read_global(ushort *target, global const ushort *source, const int count, const bool exists) {
   if (count == 8) *(uint4 *)target = exists ? *(global const uint4 *)source : (uint4)(0);
