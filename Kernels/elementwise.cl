@@ -69,7 +69,7 @@ kernel void squared_difference(const int count, global const float *a, global co
   FOR_EACH(i, count) c[i] = (a[i] - b[i]) * (a[i] - b[i]);
 }
 
-// To bfloat16, to the nearest, ties to even; NaN stays one. Four values per item; global (count / 4) rounded up.
+// To bfloat16, to the nearest, ties to even; NaN stays one. For GPUs: four values per item, global (count / 4) rounded up.
 inline uint to_bfloat16(const float x) {
   const uint bits = as_uint(x);
   return ((bits & 0x7FFFFFFFu) > 0x7F800000u ? bits | 0x400000u : bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
