@@ -7,6 +7,7 @@ import Networks
 import Tensors
 import TestSupport
 import Testing
+import Training
 
 @Suite struct DistillationTests {
   private let description = NetworkDescription(model: "mlp", height: 2, width: 2, channels: 1, classes: 3)
@@ -49,6 +50,24 @@ import Testing
     expected *= Double(temperature * temperature) / 3
     #expect(abs(Double(try objective.loss(student, batch.images, batch).scalar()) - expected) < 1e-5)
     #expect(throws: (any Error).self) { try DistillationObjective(table, temperature: 0, on: device) }
+  }
+
+  /// A run keeps what its device rounds operands to: float32 once the checks have given tensor cores up.
+  @Test(.enabled(if: !OpenCLDeviceInfo.all.isEmpty, "SKIPPED: precision of runs: no OpenCL device"))
+  func runsKeepThePrecisionOfTheirDevice() throws {
+    let device = try OpenCL(
+      OpenCLDeviceInfo.all[0], kernelShape: .gpu, cache: nil, emulatesMatrixUnits: true)
+    func kept() -> String? {
+      Run(TrainingConfiguration(), folder: RunFolder("run"), dataFolder: nil, device: .openCL(device))
+        .configuration.precision
+    }
+    #expect(kept() == nil)
+    for precision in [Precision.tf32, .bf16] {
+      try device.setPrecision(precision)
+      #expect(kept() == precision.rawValue)
+    }
+    try device.disable(OpenCL.matrixVariant)
+    #expect(kept() == nil && device.kernelShape == .gpu)
   }
 
   private func softmax(_ z: [Double]) -> [Double] {
