@@ -32,4 +32,17 @@ extension OpenCL {
     }
     try launch(name, [.int(count), .int(channels)] + arguments, elements: count)
   }
+
+  /// An operation on the rows of logits (`softmax.cl`): an item per row, or on GPUs a work group per row of at least 32
+  /// columns.
+  func launchLogits(_ name: String, _ arguments: [KernelArgument], rows: Int, columns: Int) throws {
+    guard kernelShape == .gpu, columns >= 32 else {
+      return try launch(name, arguments, elements: rows)
+    }
+    try launch(
+      name, arguments, global: [rowItems * rows], local: [rowItems], defines: ["ROW_ITEMS": rowItems])
+  }
+
+  /// Items of a work group for a row of logits.
+  private var rowItems: Int { 64 }
 }

@@ -97,6 +97,7 @@ struct CrossEntropy: Operation {
     let (n, k) = (inputs[0].shape[0], inputs[0].shape[1])
     let buffers = [inputs[0], inputs[1], outputs[0], outputs[1]].map { KernelArgument.buffer($0.buffer) }
     let extents: [KernelArgument] = [.int(n), .int(k)] + (isSoft ? [] : [.float(smoothing)])
-    try openCL.launch(isSoft ? "cross_entropy_soft" : "cross_entropy", extents + buffers, elements: n)
+    try openCL.launchLogits(
+      isSoft ? "cross_entropy_soft" : "cross_entropy", extents + buffers, rows: n, columns: k)
   }
 }

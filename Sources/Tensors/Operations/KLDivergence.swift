@@ -54,9 +54,9 @@ struct KLDivergence: Operation {
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (n, k) = (inputs[0].shape[0], inputs[0].shape[1])
-    try openCL.launch(
+    try openCL.launchLogits(
       "kl_divergence",
       [.int(n), .int(k), .float(inverseTemperature)] + (inputs + outputs).map { .buffer($0.buffer) },
-      elements: n)
+      rows: n, columns: k)
   }
 }

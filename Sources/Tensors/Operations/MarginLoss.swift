@@ -36,9 +36,8 @@ struct MarginLoss: Operation {
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    let n = inputs[0].shape[0]
-    try openCL.launch(
-      "margin_loss", [.int(n), .int(inputs[0].shape[1])] + (inputs + outputs).map { .buffer($0.buffer) },
-      elements: n)
+    let (n, k) = (inputs[0].shape[0], inputs[0].shape[1])
+    try openCL.launchLogits(
+      "margin_loss", [.int(n), .int(k)] + (inputs + outputs).map { .buffer($0.buffer) }, rows: n, columns: k)
   }
 }

@@ -41,12 +41,12 @@ struct Softmax: Operation {
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
     let (n, k) = (inputs[0].shape[0], inputs[0].shape[1])
-    try openCL.launch(
+    try openCL.launchLogits(
       "softmax_rows",
       [
         .int(n), .int(k), .float(inverseTemperature), .int(isLogarithm ? 1 : 0), .buffer(inputs[0].buffer),
         .buffer(outputs[0].buffer),
-      ], elements: n)
+      ], rows: n, columns: k)
   }
 
   /// dx from y and dy: y (dy - sum(y dy)) / T, for the logarithm dy - exp(y) sum(dy).
@@ -70,13 +70,13 @@ struct Softmax: Operation {
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
       let (n, k) = (inputs[0].shape[0], inputs[0].shape[1])
-      try openCL.launch(
+      try openCL.launchLogits(
         "softmax_gradient",
         [
           .int(n), .int(k), .float(of.inverseTemperature), .int(of.isLogarithm ? 1 : 0),
           .buffer(inputs[0].buffer),
           .buffer(inputs[1].buffer), .buffer(outputs[0].buffer),
-        ], elements: n)
+        ], rows: n, columns: k)
     }
   }
 }

@@ -54,10 +54,9 @@ struct TopTwo: Operation {
   }
 
   func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-    let n = inputs[0].shape[0]
-    try openCL.launch(
-      "top_two", [.int(n), .int(inputs[0].shape[1])] + (inputs + outputs).map { .buffer($0.buffer) },
-      elements: n)
+    let (n, k) = (inputs[0].shape[0], inputs[0].shape[1])
+    try openCL.launchLogits(
+      "top_two", [.int(n), .int(k)] + (inputs + outputs).map { .buffer($0.buffer) }, rows: n, columns: k)
   }
 
   /// dy at the largest logit and, for the gap, -dy at the next largest. Inputs: both classes, dy.
@@ -77,10 +76,10 @@ struct TopTwo: Operation {
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
-      try openCL.launch(
+      try openCL.launchLogits(
         "top_gradient",
         [.int(shape[0]), .int(shape[1]), .int(isGap ? 1 : 0)] + (inputs + outputs).map { .buffer($0.buffer) },
-        elements: shape[0])
+        rows: shape[0], columns: shape[1])
     }
   }
 }
