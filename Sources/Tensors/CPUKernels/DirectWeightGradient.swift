@@ -56,11 +56,14 @@ private struct DirectWeightGradient {
     // Each part gathers x anew: as few as leave work for all threads and sums in the caches.
     parts = max(1, min(panels, max((columns + 511) / 512, (2 * cpu.threads + groups - 1) / groups)))
     rowsPerBlock = max(96, 10 * cpu.kernels.tileRows)
+    // A panel of dy is to stay in the first-level cache, or with AVX-512 in the second; of so few rows it is read once or
+    // twice, and blocks are better large.
+    depth = g.r * g.s * g.c <= 2 * cpu.kernels.tileRows ? 1024 : width > 16 ? 512 : 320
     isPaired = cpu.multipliesPairs && g.r * g.s * g.c >= 128
   }
 
-  /// Pixels of the output that are summed in one product: with as many, a panel of dy stays in the first-level cache.
-  private static let depth = 320
+  /// Pixels of the output that are summed in one product, at most.
+  private let depth: Int
   /// Rows of x that are gathered at a time: whole tiles.
   private let rowsPerBlock: Int
 
@@ -68,8 +71,8 @@ private struct DirectWeightGradient {
   func sum(group: Int, part: Int, into sum: UnsafeMutablePointer<Float>) {
     let images = group * g.n / groups..<(group + 1) * g.n / groups
     let pixels = g.outputHeight * g.outputWidth
-    let rowStep = max(1, min(g.outputHeight, Self.depth / max(1, g.outputWidth)))
-    let imageStep = rowStep == g.outputHeight ? max(1, Self.depth / max(1, pixels)) : 1
+    let rowStep = max(1, min(g.outputHeight, self.depth / max(1, g.outputWidth)))
+    let imageStep = rowStep == g.outputHeight ? max(1, self.depth / max(1, pixels)) : 1
     let depth = imageStep * rowStep * g.outputWidth
     let panels = part * self.panels / parts..<(part + 1) * self.panels / parts
     let width = cpu.kernels.panelWidth
