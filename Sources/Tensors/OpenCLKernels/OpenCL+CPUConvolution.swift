@@ -189,7 +189,13 @@ extension OpenCL {
     }
     guard fits(scratch(1)) else { return try convolveWeightGradientGPU(g, x, dy, into: dw) }
     var rows = g.outputHeight
-    while rows > 1, scratch(rows) * 4 > info.localMemory * 3 / 4 { rows = (rows + 1) / 2 }
+    // Where each row of taps is a tile, they read dy one after the other: from the first-level cache.
+    let isReread = isInPlace && g.s * g.c <= tileHeight && g.r * g.s * g.c > tileHeight
+    while rows > 1,
+      scratch(rows) * 4 > info.localMemory * 3 / 4 || isReread && rows * g.outputWidth * g.k > 8192
+    {
+      rows = (rows + 1) / 2
+    }
     let partial = try Tensor(uninitialized: [chunks, size], on: .openCL(self))
     let extents = [
       g.n, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.r, g.s, g.stride, g.padding, chunk,
