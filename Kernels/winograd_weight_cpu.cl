@@ -2,7 +2,7 @@
 //   winograd_weight_cpu             products of transformed images and dy, summed over a group of tiles
 //   winograd_transform_gradient_cpu transformed tiles of dy into global memory, for large filters, and
 //   winograd_weight_multiply_cpu    products of one point, added to the sums of the blocks before
-//   winograd_weight_finish_cpu      sums of the groups into dW; global (channels, panels)
+//   winograd_weight_finish_cpu      sums of the groups into dW; global (channels / FINISHED, panels)
 
 #include "product_cpu.cl"
 #include "winograd_tiles_cpu.cl"
@@ -121,24 +121,41 @@ kernel void winograd_weight_multiply_cpu(
       get_group_id(0), get_group_id(1), tiles, c, k, values, gradients, sums, block, part, accumulate, scratch);
 }
 
-// Sums of `groups` groups, [group][panel][point][c][PANEL], into dW (3, 3, c, k). Global (channels, panels).
-kernel void winograd_weight_finish_cpu(
-    const int groups, const int c, const int k, global const float *restrict sums, global float *restrict dw) {
-  const int channel = get_global_id(0), panel = get_global_id(1), panels = get_global_size(1);
-  for (int side = 0; side < PANEL; side += VECTOR) {
-    const int first = panel * PANEL + side, count = k - first;
-    if (count <= 0) return;
-    VEC u[POINTS], t[18], g[3];
-    ROLLED for (int p = 0; p < POINTS; p++) u[p] = ZERO;
+// Sums of `groups` groups, [group][panel][point][c][PANEL], into dW (3, 3, c, k), for FINISHED channels: so many rows of
+// sums lie next to each other. scratch: POINTS * FINISHED * PANEL floats.
+#define FINISHED 4
+APART void winograd_weight_finish_task(
+    const int task, const int panel, const int panels, const int groups, const int c, const int k,
+    global const float *restrict sums, global float *restrict dw, local float *scratch) {
+  const int begin = task * FINISHED, end = min(begin + FINISHED, c);
+  ROLLED for (int p = 0; p < POINTS; p++)
     for (int group = 0; group < groups; group++) {
-      global const float *source
-        = sums + (((size_t)group * panels + panel) * POINTS * c + channel) * PANEL + side;
-      ROLLED for (int p = 0; p < POINTS; p++) u[p] += LOAD(source + (size_t)p * c * PANEL);
+      global const float *source = sums + ((((size_t)group * panels + panel) * POINTS + p) * c + begin) * PANEL;
+      local float *target = scratch + p * FINISHED * PANEL;
+      for (int e = 0; e < (end - begin) * PANEL; e += VECTOR)
+        STORE(group > 0 ? LOAD(target + e) + LOAD(source + e) : LOAD(source + e), target + e);
     }
-    ROLLED for (int j = 0; j < 6; j++) filter_taps(u[j], u[6 + j], u[12 + j], u[18 + j], u[24 + j], u[30 + j], t + j, 6);
-    ROLLED for (int i = 0; i < 3; i++) {
-      filter_taps(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], g, 1);
-      UNROLL for (int j = 0; j < 3; j++) store_part(g[j], dw + ((size_t)(3 * i + j) * c + channel) * k + first, count);
+  for (int channel = begin; channel < end; channel++)
+    for (int side = 0; side < PANEL; side += VECTOR) {
+      const int first = panel * PANEL + side, count = k - first;
+      if (count <= 0) break;
+      local const float *u = scratch + (channel - begin) * PANEL + side;
+      VEC t[18], g[3];
+#define POINT(p) LOAD(u + (p) * FINISHED * PANEL)
+      ROLLED for (int j = 0; j < 6; j++)
+        filter_taps(POINT(j), POINT(6 + j), POINT(12 + j), POINT(18 + j), POINT(24 + j), POINT(30 + j), t + j, 6);
+#undef POINT
+      ROLLED for (int i = 0; i < 3; i++) {
+        filter_taps(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], g, 1);
+        UNROLL for (int j = 0; j < 3; j++) store_part(g[j], dw + ((size_t)(3 * i + j) * c + channel) * k + first, count);
+      }
     }
-  }
+}
+
+ONE_ITEM
+kernel void winograd_weight_finish_cpu(
+    const int groups, const int c, const int k, global const float *restrict sums, global float *restrict dw,
+    local float *scratch) {
+  winograd_weight_finish_task(
+      get_group_id(0), get_group_id(1), get_num_groups(1), groups, c, k, sums, dw, scratch);
 }

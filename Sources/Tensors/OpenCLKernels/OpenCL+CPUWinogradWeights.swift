@@ -13,9 +13,13 @@ extension OpenCL {
     } else {
       try job.sumByPoints(x, dy, winners, into: sums)
     }
+    // FINISHED in winograd_weight_cpu.cl.
+    let channels = 4
     try launchTasks(
       "winograd_weight_finish_cpu",
-      [.int(job.groups), .int(g.c), .int(g.k), .buffer(sums), .buffer(dw.buffer)], tasks: [g.c, job.panels])
+      [.int(job.groups), .int(g.c), .int(g.k), .buffer(sums), .buffer(dw.buffer)],
+      tasks: [(g.c + channels - 1) / channels, job.panels],
+      scratch: WinogradTiles.points * channels * panel)
   }
 }
 
