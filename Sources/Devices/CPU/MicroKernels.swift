@@ -36,6 +36,11 @@ package struct MicroKernels: Sendable {
       _ depth: Int, _ repeated: Values, _ b: Values, _ panels: Int, _ panelDistance: Int, _ c: Results,
       _ cRowStride: Int, _ accumulate: Bool
     ) -> Void
+  package typealias TapGradients =
+    @Sendable (
+      _ segment: Int, _ rows: Int, _ pixels: Int, _ x: Values, _ xRow: Int, _ xTap: Int, _ xPixel: Int,
+      _ dy: Values, _ dyPixel: Int, _ sums: Results, _ sumsRow: Int, _ accumulate: Bool
+    ) -> Void
   package typealias GatherTiles =
     @Sendable (
       _ a: Values, _ first: Int, _ rows: Int, _ runLength: Int, _ runStride: Int, _ segments: Int,
@@ -120,6 +125,8 @@ package struct MicroKernels: Sendable {
   package let productByColumns: Product
   /// Products of whole tiles with every value of A stored four times, where that is faster.
   package let repeated: (rows: Int, gather: Repeat, product: ProductRepeated)?
+  /// Weight gradients of first layers; nil where their sums do not fit the registers.
+  package let tapGradients: TapGradients?
   /// Pairs of bfloat16 of neighbouring columns and of neighbouring rows; nil where products do not take pairs.
   package let pairColumns: Pair?
   package let pairRows: Pair?
@@ -159,6 +166,7 @@ package struct MicroKernels: Sendable {
         productByRows = KernelsAVX512.kernelProductByRows
         productByColumns = KernelsAVX512.kernelProductByColumns
         repeated = nil
+        tapGradients = KernelsAVX512.kernelTapGradients
         (pairColumns, pairRows) = (KernelsAVX512.kernelPairColumns, KernelsAVX512.kernelPairRows)
         gatherTiles = KernelsAVX512.kernelGatherTiles
         pack = KernelsAVX512.kernelPack
@@ -186,6 +194,7 @@ package struct MicroKernels: Sendable {
         productByRows = KernelsAVX2.kernelProductByRows
         productByColumns = KernelsAVX2.kernelProductByColumns
         repeated = nil
+        tapGradients = nil
         (pairColumns, pairRows) = (nil, nil)
         gatherTiles = KernelsAVX2.kernelGatherTiles
         pack = KernelsAVX2.kernelPack
@@ -221,6 +230,7 @@ package struct MicroKernels: Sendable {
       #else
         repeated = nil
       #endif
+      tapGradients = nil
       (pairColumns, pairRows) = (nil, nil)
       gatherTiles = KernelsBaseline.kernelGatherTiles
       pack = KernelsBaseline.kernelPack

@@ -67,6 +67,34 @@ private struct DirectWeightGradient {
   /// Rows of x that are gathered at a time: whole tiles.
   private let rowsPerBlock: Int
 
+  /// The sum of a first layer's group, with all weights of an output in registers; false for other layers.
+  private func sumInRegisters(images: Range<Int>, panels: Range<Int>, into sum: UnsafeMutablePointer<Float>)
+    -> Bool
+  {
+    let (segment, width) = (g.s * g.c, cpu.kernels.panelWidth)
+    guard let kernel = cpu.kernels.tapGradients, g.r == 3, [3, 9].contains(segment), g.k % width == 0,
+      !isPaired, g.outputHeight > 0, g.outputWidth > 0
+    else { return false }
+    // Rows at a time whose dy stays in the first-level cache beside that of the next, which is fetched meanwhile.
+    let rows = max(1, 64 / g.outputWidth)
+    let outputs = segment == 3 ? width : width / 2
+    for image in images {
+      let source = PaddedRows(
+        of: x + image * g.h * g.w * g.c, g, outputRows: 0..<g.outputHeight, on: cpu)
+      for first in stride(from: 0, to: g.outputHeight, by: rows) {
+        for column in stride(from: panels.lowerBound * width, to: panels.upperBound * width, by: outputs) {
+          kernel(
+            segment, min(rows, g.outputHeight - first), g.outputWidth, source.row(first * g.stride),
+            g.stride * source.rowStride, source.rowStride, g.stride * g.c,
+            dy + (image * g.outputHeight + first) * g.outputWidth * g.k + column, g.k, sum + column, columns,
+            image > images.lowerBound || first > 0)
+        }
+      }
+      withExtendedLifetime(source) {}
+    }
+    return true
+  }
+
   /// The sum of a group for the panels of a part. Blocks are several images, or some rows of one.
   func sum(group: Int, part: Int, into sum: UnsafeMutablePointer<Float>) {
     let images = group * g.n / groups..<(group + 1) * g.n / groups
@@ -75,6 +103,7 @@ private struct DirectWeightGradient {
     let imageStep = rowStep == g.outputHeight ? max(1, self.depth / max(1, pixels)) : 1
     let depth = imageStep * rowStep * g.outputWidth
     let panels = part * self.panels / parts..<(part + 1) * self.panels / parts
+    if sumInRegisters(images: images, panels: panels, into: sum) { return }
     let width = cpu.kernels.panelWidth
     let buffer = cpu.makeBuffer(
       byteCount: max(1, depth * (rowsPerBlock + panels.count * width)) * 4)
