@@ -192,7 +192,10 @@ kernel void convolution_scatter_cpu(
 // Where dy is read: in place, `gradient_row` apart, if the host says IN_PLACE; else copied to scratch.
 #ifdef IN_PLACE
 #define GRADIENTS global const float *
+// What follows in dy, as much again, is fetched meanwhile: each row of taps takes one of two cache lines.
+#define FETCH_GRADIENTS PREFETCH(b_ + (size_t)count * ow * gradient_row + tap % 2 * 16, 3);
 #else
+#define FETCH_GRADIENTS
 #define GRADIENTS local const float *
 #endif
 
@@ -212,6 +215,7 @@ kernel void convolution_scatter_cpu(
       local const float *a_ = images + (row * COPIED_STRIDE + tap) * width * c + (i); \
       GRADIENTS b_ = gradients + (size_t)row * ow * gradient_row; \
       for (int gt_d = 0; gt_d < ow; gt_d++, b_ += gradient_row) { \
+        FETCH_GRADIENTS \
         const VEC ts_b0 = LOAD(b_), ts_b1 = LOAD(b_ + VECTOR); \
         TILE_ADD(height, GRADIENT_VALUE) \
       } \

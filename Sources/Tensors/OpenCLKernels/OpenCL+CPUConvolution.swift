@@ -189,10 +189,10 @@ extension OpenCL {
     }
     guard fits(scratch(1)) else { return try convolveWeightGradientGPU(g, x, dy, into: dw) }
     var rows = g.outputHeight
-    // Where each row of taps is a tile, they read dy one after the other: from the first-level cache.
+    // Where each row of taps is a tile, they read dy one after the other: from the caches.
     let isReread = isInPlace && g.s * g.c <= tileHeight && g.r * g.s * g.c > tileHeight
     while rows > 1,
-      scratch(rows) * 4 > info.localMemory * 3 / 4 || isReread && rows * g.outputWidth * g.k > 8192
+      scratch(rows) * 4 > info.localMemory * 3 / 4 || isReread && rows * g.outputWidth * g.k > 16_384
     {
       rows = (rows + 1) / 2
     }
