@@ -26,6 +26,8 @@ let convolutionCases: [ConvolutionGeometry] = {
     geometry(1, 11, 10, 3, 4, 7, 7, 3, 3),
     geometry(2, 6, 6, 16, 17, 3, 3, 1, 1), geometry(1, 4, 15, 32, 32, 3, 3, 1, 0),
     geometry(2, 5, 8, 1, 6, 3, 3, 1, 1), geometry(1, 5, 6, 7, 9, 3, 3, 1, 1),
+    // First layers with whole panels of outputs.
+    geometry(1, 4, 6, 1, 32, 3, 3, 1, 0), geometry(2, 4, 6, 3, 32, 3, 3, 1, 1),
   ]
   let large = [
     geometry(17, 12, 12, 32, 64, 3, 3, 1, 0), geometry(5, 28, 28, 1, 32, 3, 3, 1, 0),
@@ -35,6 +37,8 @@ let convolutionCases: [ConvolutionGeometry] = {
     geometry(1, 9, 12, 16, 16, 2, 2, 3, 0), geometry(1, 19, 19, 16, 8, 7, 7, 2, 3),
     geometry(1, 4, 4, 96, 160, 3, 3, 1, 1), geometry(9, 7, 6, 160, 130, 3, 3, 1, 2),
     geometry(37, 6, 5, 20, 280, 1, 1, 1, 0), geometry(19, 8, 6, 16, 24, 3, 3, 2, 1),
+    geometry(17, 12, 11, 3, 64, 3, 3, 1, 1), geometry(18, 13, 12, 3, 32, 3, 3, 2, 1),
+    geometry(17, 9, 40, 1, 64, 3, 3, 2, 1),
     // Rows that no local memory holds: of images, and of the gradient.
     geometry(1, 3, 300, 400, 8, 3, 3, 1, 0), geometry(1, 3, 300, 8, 400, 3, 3, 1, 0),
   ]
