@@ -19,6 +19,8 @@ struct DemoRecipe: Codable {
   let batchSize: Int
   /// The loss has the factor T^2, hence the smaller rate.
   let studentLearningRate: Double
+  /// Of adversarial training: at the usual 0.1 so short a run may stay at chance for an epoch.
+  var robustLearningRate = 0.05
   var epsilon = "0.1"
   var trainingSteps = 7
   var attackSteps = 20
@@ -81,6 +83,7 @@ struct Demo {
     configuration.steps = recipe.trainingSteps
     configuration.seed = seed
     configuration.limit = recipe.trainingImages
+    if method == .pgd { configuration.learningRate = recipe.robustLearningRate }
     return configuration
   }
 
