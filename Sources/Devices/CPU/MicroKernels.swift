@@ -1,3 +1,4 @@
+import Foundation
 import KernelsBaseline
 
 #if WIDE_KERNELS
@@ -29,13 +30,27 @@ package struct MicroKernels: Sendable {
     ) -> Void
   package typealias Pair =
     @Sendable (_ x: Values, _ rows: Int, _ columns: Int, _ pairs: Results) -> Void
-  package typealias Repeat =
-    @Sendable (_ a: Values, _ rowStride: Int, _ depthStride: Int, _ depth: Int, _ repeated: Results) -> Void
-  package typealias ProductRepeated =
-    @Sendable (
-      _ depth: Int, _ repeated: Values, _ b: Values, _ panels: Int, _ panelDistance: Int, _ c: Results,
-      _ cRowStride: Int, _ accumulate: Bool
-    ) -> Void
+  /// Products with every value of A stored four times.
+  package struct Repeated: Sendable {
+    package let (rows, columns): (Int, Int)
+    package let gather:
+      @Sendable (
+        _ a: Values, _ rowStride: Int, _ depthStride: Int, _ rows: Int, _ depth: Int, _ repeated: Results
+      ) -> Void
+    package let pack:
+      @Sendable (
+        _ b: Values, _ rowStride: Int, _ columnStride: Int, _ depth: Int, _ columns: Int, _ panels: Results
+      ) -> Void
+    package let product:
+      @Sendable (
+        _ depth: Int, _ repeated: Values, _ b: Values, _ panels: Int, _ sums: Results, _ accumulate: Bool
+      ) -> Void
+    package let finish:
+      @Sendable (
+        _ sums: Values, _ rows: Int, _ columns: Int, _ c: Results, _ cRowStride: Int, _ bias: Values?,
+        _ relu: Bool, _ mask: Values?
+      ) -> Void
+  }
   package typealias TapGradients =
     @Sendable (
       _ segment: Int, _ rows: Int, _ pixels: Int, _ x: Values, _ xRow: Int, _ xTap: Int, _ xPixel: Int,
@@ -123,8 +138,8 @@ package struct MicroKernels: Sendable {
   package let tileRows: Int
   package let productByRows: Product
   package let productByColumns: Product
-  /// Products of whole tiles with every value of A stored four times, where that is faster.
-  package let repeated: (rows: Int, gather: Repeat, product: ProductRepeated)?
+  /// How matrices are multiplied where that is faster than ``productByRows``.
+  package let repeated: Repeated?
   /// Weight gradients of first layers; nil where their sums do not fit the registers.
   package let tapGradients: TapGradients?
   /// Pairs of bfloat16 of neighbouring columns and of neighbouring rows; nil where products do not take pairs.
@@ -148,6 +163,16 @@ package struct MicroKernels: Sendable {
   package let channelGradientSums: ChannelGradientSums
   package let normalize: Normalize
   package let normalizeGradient: NormalizeGradient
+
+  /// The most depths of a block of a packed matrix. With as many, a panel of up to 16 columns takes 20 KB of a 32 KB
+  /// first-level cache; panels of AVX-512 come from the second level, which its fewer tiles hide. Repeated values take
+  /// half of the first level.
+  package var largestDepthBlock: Int {
+    guard let repeated else { return panelWidth > 16 ? 512 : 320 }
+    return Self.firstLevelCache / 2 / (16 * repeated.rows) / 8 * 8
+  }
+
+  private static let firstLevelCache = max(32_768, sysconf(Int32(_SC_LEVEL1_DCACHE_SIZE)))
 
   /// Heights of the tiles of a product of so many rows.
   package func tileHeights(_ rows: Int) -> [Int] {
@@ -223,10 +248,10 @@ package struct MicroKernels: Sendable {
       productByRows = KernelsBaseline.kernelProductByRows
       productByColumns = KernelsBaseline.kernelProductByColumns
       #if arch(x86_64)
-        repeated = (
-          KernelsBaseline.kernelRepeatedRows(), KernelsBaseline.kernelRepeat,
-          KernelsBaseline.kernelProductRepeated
-        )
+        repeated = Repeated(
+          rows: KernelsBaseline.kernelRepeatedRows(), columns: KernelsBaseline.kernelRepeatedColumns(),
+          gather: KernelsBaseline.kernelRepeat, pack: KernelsBaseline.kernelPackRepeated,
+          product: KernelsBaseline.kernelProductRepeated, finish: KernelsBaseline.kernelFinishRepeated)
       #else
         repeated = nil
       #endif

@@ -2,41 +2,38 @@
 
 internal import CSIMD
 
-/// Independent sums that keep the arithmetic units busy and fit the registers.
-#if VECTOR512 || VECTOR256
-  private typealias PeakSums = InlineArray<12, Void>
+#if VECTOR512 || VECTOR256 || !arch(x86_64)
+  private typealias PeakVector = Vector
 #else
-  private typealias PeakSums = InlineArray<6, Void>
+  // With whole vectors, of two registers each, there would be too few independent sums.
+  private typealias PeakVector = SIMD4<Float>
 #endif
+/// Independent sums that keep the arithmetic units busy and fit the registers.
+private typealias PeakSums = InlineArray<12, Void>
 
 /// Operations of one call of ``kernelPeak``.
 @inline(never) public func kernelPeakOperations(_ repetitions: Int) -> Int {
-  repetitions * PeakSums.count * 2 * width
+  repetitions * PeakSums.count * 2 * PeakVector.scalarCount
 }
 
 /// Multiplies and adds on registers alone, which is the most that the processor can do.
 @inline(never)
 public func kernelPeak(_ repetitions: Int, _ factor: Float) -> Float {
-  peak(PeakSums.self, repetitions, factor)
-}
-
-@inline(__always)
-private func peak<let Sums: Int>(_ sums: InlineArray<Sums, Void>.Type, _ repetitions: Int, _ factor: Float)
-  -> Float
-{
-  let (a, b) = (Vector(repeating: factor), Vector(repeating: 1 - factor))
-  var values = InlineArray<Sums, Vector>(repeating: a)
+  let (a, b) = (PeakVector(repeating: factor), PeakVector(repeating: 1 - factor))
+  var sums = InlineArray<12, PeakVector>(repeating: a)
   var left = repetitions
   repeat {
-    unrolled(sums) { i in
-      var sum = b
-      multiplyAdd(&sum, values[i], a)
-      values[i] = sum
+    unrolled(PeakSums.self) { i in
+      #if VECTOR512 || VECTOR256 || !arch(x86_64)
+        sums[i] = vector_multiply_add(sums[i], a, b)
+      #else
+        sums[i] = quad_multiply_add(sums[i], a, b)
+      #endif
     }
     left -= 1
   } while left > 0
-  var total = Vector.zero
-  unrolled(sums) { i in total += values[i] }
+  var total = PeakVector.zero
+  unrolled(PeakSums.self) { i in total += sums[i] }
   return total[0]
 }
 

@@ -39,7 +39,8 @@ extension CPU {
   ) {
     let parts = max(1, (b.columns + 1023) / 1024)
     let tileRows = kernels.repeated?.rows ?? kernels.tileRows
-    let ranges = guidedRanges(rows, largest: max(96, 12 * kernels.tileRows), multiple: tileRows)
+    let largest = max(96, (kernels.repeated == nil ? 12 : 16) * tileRows)
+    let ranges = guidedRanges(rows, largest: largest, multiple: tileRows)
     var epilogue = epilogue
     epilogue.streamed = b.blocks == 1 && streams(c, rows: rows, columns: b.columns)
     let tile = TileProduct(self, byColumns: a.transposed, pairs: b.isPaired)
@@ -78,19 +79,10 @@ extension CPU {
     _ tile: TileProduct, _ a: LeftMatrix, _ b: PackedMatrix, rows: Range<Int>, panels: Range<Int>,
     into c: UnsafeMutablePointer<Float>, epilogue: Epilogue
   ) {
-    guard let whole = RepeatedProduct(self, b, rows: rows, panels: panels) else {
-      return multiplyTiles(tile, a, b, rows: rows, panels: panels, into: c, epilogue: epilogue)
+    if let kernels = kernels.repeated {
+      return RepeatedProduct(cpu: self, kernels: kernels, b: b, rows: rows, panels: panels)(
+        a, into: c, epilogue: epilogue)
     }
-    whole(tile, a, into: c, epilogue: epilogue)
-    for (rows, panels) in whole.rest {
-      multiplyTiles(tile, a, b, rows: rows, panels: panels, into: c, epilogue: epilogue)
-    }
-  }
-
-  private func multiplyTiles(
-    _ tile: TileProduct, _ a: LeftMatrix, _ b: PackedMatrix, rows: Range<Int>, panels: Range<Int>,
-    into c: UnsafeMutablePointer<Float>, epilogue: Epilogue
-  ) {
     let copy = a.needsCopy(panels.count) ? makeBuffer(byteCount: rows.count * (b.depthBlock + 16) * 4) : nil
     for block in 0..<b.blocks {
       let (first, depth) = (block * b.depthBlock, b.depths(ofBlock: block))

@@ -5,16 +5,14 @@ import Devices
 struct PackedMatrix {
   let buffer: Buffer
   let depth: Int
-  let columns: Int
+  private(set) var columns: Int
   let panelWidth: Int
   /// Whether depths count pairs of bfloat16.
   let isPaired: Bool
 
   var panels: Int { (columns + panelWidth - 1) / panelWidth }
   var paddedColumns: Int { panels * panelWidth }
-  /// The most depths of a block: with as many, a panel of up to 16 columns takes 20 KB of a 32 KB first-level cache.
-  /// Panels of AVX-512 come from the second level, which its fewer tiles hide.
-  private var largestBlock: Int { panelWidth > 16 ? 512 : 320 }
+  private let largestBlock: Int
   /// Depths of each block but the last; all are about as deep.
   var depthBlock: Int {
     let count = max(1, (depth + largestBlock - 1) / largestBlock)
@@ -38,41 +36,48 @@ struct PackedMatrix {
     self.depth = depth
     self.columns = columns
     isPaired = false
-    panelWidth = cpu.kernels.panelWidth
+    panelWidth = cpu.kernels.repeated?.columns ?? cpu.kernels.panelWidth
+    largestBlock = cpu.kernels.largestDepthBlock
     let padded = (columns + panelWidth - 1) / panelWidth * panelWidth
     buffer = cpu.makeBuffer(byteCount: max(1, depth * padded) * 4)
     let matrixAddress = matrix
     let this = self
-    // Four panels at a time, so that whole runs of cache lines are read.
-    let groups = (panels + 3) / 4
+    // Several panels at a time, so that whole runs of cache lines are read.
+    let together = max(4, 64 / panelWidth)
+    let groups = (panels + together - 1) / together
     cpu.parallel(blocks * groups) { task in
-      let (block, panel) = (task / groups, task % groups * 4)
+      let (block, panel) = (task / groups, task % groups * together)
       let (column, first) = (panel * this.panelWidth, block * this.depthBlock)
-      let count = min(4 * this.panelWidth, columns - column)
+      let count = min(together * this.panelWidth, columns - column)
       let target = UnsafeMutablePointer(mutating: this.panel(panel, block: block))
-      if transposed {
-        cpu.kernels.packTransposed(
-          matrixAddress + column * rowStride + first, rowStride, this.depths(ofBlock: block), count, target)
+      let depths = this.depths(ofBlock: block)
+      let (row, columnStride) = transposed ? (1, rowStride) : (rowStride, 1)
+      let source = matrixAddress + first * row + column * columnStride
+      if let repeated = cpu.kernels.repeated {
+        repeated.pack(source, row, columnStride, depths, count, target)
+      } else if transposed {
+        cpu.kernels.packTransposed(source, rowStride, depths, count, target)
       } else {
-        cpu.kernels.pack(
-          matrixAddress + first * rowStride + column, rowStride, this.depths(ofBlock: block), count, target)
+        cpu.kernels.pack(source, rowStride, depths, count, target)
       }
     }
   }
 
   /// A packed matrix that was kept with its source; see ``Buffer/derived(_:make:)``.
-  init(kept buffer: Buffer, depth: Int, columns: Int, panelWidth: Int, isPaired: Bool) {
+  init(kept buffer: Buffer, depth: Int, columns: Int, isPaired: Bool, on cpu: CPU) {
     self.isPaired = isPaired
     self.buffer = buffer
     self.depth = depth
     self.columns = columns
-    self.panelWidth = panelWidth
+    panelWidth = cpu.kernels.repeated?.columns ?? cpu.kernels.panelWidth
+    largestBlock = cpu.kernels.largestDepthBlock
   }
 
   /// The same matrix with the columns that fill its last panel, which are zero.
   var wholePanels: PackedMatrix {
-    PackedMatrix(
-      kept: buffer, depth: depth, columns: paddedColumns, panelWidth: panelWidth, isPaired: isPaired)
+    var whole = self
+    whole.columns = paddedColumns
+    return whole
   }
 
   /// The packed form of a tensor's elements, kept for parameters until they change.
@@ -86,6 +91,6 @@ struct PackedMatrix {
       ).buffer
     }
     return PackedMatrix(
-      kept: buffer, depth: depth, columns: columns, panelWidth: cpu.kernels.panelWidth, isPaired: isPaired)
+      kept: buffer, depth: depth, columns: columns, isPaired: isPaired, on: cpu)
   }
 }
