@@ -132,7 +132,7 @@ private struct DirectWeightGradient {
     let first = (images.lowerBound * g.outputHeight + rows.lowerBound) * g.outputWidth
     let column = panels.lowerBound * width
     // dy is packed for many rows only; else it would be copied to be read about once.
-    let isPacked = count > 300 || g.k % width != 0 || isPaired
+    let isPacked = count > 200 || g.k % width != 0 || isPaired
     let gradients: (pointer: UnsafePointer<Float>, panel: Int, stride: Int)
     if isPacked {
       cpu.kernels.pack(
