@@ -30,6 +30,8 @@ public func kernelRepeat(
   var left = depth
   if depthStride == 1, rows == Rows.count {
     while left >= 4 {
+      // The rows of the next tile, a cache line each.
+      if left % 16 == 0 { unrolled(Rows.self) { i in prefetch_far(a + (i + Rows.count) * rowStride) } }
       unrolled(Rows.self) { i in
         let values = loadQuad(a + i * rowStride)
         unrolled(Four.self) { k in
@@ -56,21 +58,24 @@ public func kernelPackRepeated(
   _ b: UnsafePointer<Float>, _ rowStride: Int, _ columnStride: Int, _ depth: Int, _ columns: Int,
   _ panels: UnsafeMutablePointer<Float>
 ) {
-  let whole = columns / 4
-  for k in 0..<depth {
-    let row = b + k * rowStride
-    for panel in 0..<whole {
-      let values = row + 4 * panel * columnStride
-      let column =
-        columnStride == 1
-        ? loadQuad(values)
-        : Quad(values[0], values[columnStride], values[2 * columnStride], values[3 * columnStride])
-      storeQuad(panels + 4 * (panel * depth + k), column)
+  var depths = 0
+  // Four depths at a time fill cache lines of the panels, which often share cache sets.
+  while columnStride == 1, depths + 4 <= depth {
+    let rows = b + depths * rowStride
+    for column in stride(from: 0, to: columns / 4 * 4, by: 4) {
+      unrolled(Four.self) { k in
+        storeQuad(panels + column * depth + 4 * (depths + k), loadQuad(rows + k * rowStride + column))
+      }
     }
-    guard whole * 4 < columns else { continue }
-    var rest = Quad.zero
-    for j in 0..<columns % 4 { rest[j] = row[(4 * whole + j) * columnStride] }
-    storeQuad(panels + 4 * (whole * depth + k), rest)
+    depths += 4
+  }
+  for column in stride(from: 0, to: columns, by: 4) {
+    let count = min(4, columns - column)
+    for k in (count < 4 ? 0 : depths)..<depth {
+      var values = Quad.zero
+      for j in 0..<count { values[j] = b[k * rowStride + (column + j) * columnStride] }
+      storeQuad(panels + column * depth + 4 * k, values)
+    }
   }
 }
 
