@@ -31,13 +31,15 @@ extension OpenCL: CustomTestStringConvertible {
   /// Tiles of one warp and of several, of other depths and stages; and all shipped ones, except under Oclgrind.
   static func tiles(_ device: OpenCL) -> [ProductTile] {
     let precision = device.precision
-    var flat = ProductTile(32, 32, 16, item: 2, 4, precision)
-    flat.stages = 1
-    let small = [ProductTile(16, 16, 16, item: 2, 4, precision), flat]
+    let (one, four) = (
+      ProductTile(16, 16, 16, item: 2, 4, precision), ProductTile(32, 32, 16, item: 2, 4, precision)
+    )
+    let small = [one, four.with(stages: 1), one.with(stages: 4), four.with(stages: 3)]
     guard !isUnderOclgrind else { return small }
     var narrow = ProductTile(64, 32, 64, item: 8, 4, precision)
     narrow.vector = 2
-    return small + [narrow] + ProductTile.shipped(for: .nvidia, precision)
+    return small + [narrow, narrow.with(stages: 3)]
+      + [false, true].flatMap { ProductTile.shipped(for: .nvidia, precision, copies: $0) }
   }
 
   @Test(arguments: devices)
