@@ -59,7 +59,8 @@
         for (int q = 0; q < WARP_N / 8; q++) MMA(sum[p][q], av[p], bv[q / 2][q % 2 * 2], bv[q / 2][q % 2 * 2 + 1]);
     }
     // With two slices or more the next one goes where nobody reads any more: all items have passed the barrier above.
-    if (STAGES > 1) stage = stage + 1 == STAGES ? 0 : stage + 1;
+    if (STAGES == 2) stage ^= 1;
+    else if (STAGES > 2) stage = stage + 1 == STAGES ? 0 : stage + 1;
     else barrier(CLK_LOCAL_MEM_FENCE);
   }
   // The bias of two columns is read once.

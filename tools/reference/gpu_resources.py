@@ -7,9 +7,10 @@ Needs a clang that has the targets amdgcn and nvptx64 (clang-15 of Debian has), 
 in the package nvidia-cuda-nvcc-cu12 of PyPI. Prints registers per work item, bytes of spilled or private memory, and
 the instructions of the kernel's code: fused multiply-adds, reads of local memory of 16 and of 4 bytes, and loads of
 global memory of 16 and of 4 bytes. Of the kernels for tensor cores, with --tensor-cores nothing but these, it prints the
-multiplications of matrices and the reads of their operands (ldmatrix, single words) in PTX; and where nvdisasm lies beside
-ptxas, as in the package triton of PyPI, the instructions of the innermost loop that multiplies, for sm_80 and sm_90. The
-drivers' own compilers can differ.
+multiplications of matrices, the reads of their operands (ldmatrix, single words) and the asynchronous copies in PTX, for
+slices that pass through registers (two of them) and for those that are copied (three or four); bytes of local memory per
+work group; and where nvdisasm lies beside ptxas, as in the package triton of PyPI, the instructions of the innermost loop
+that multiplies, for sm_80 and sm_90. The drivers' own compilers can differ.
 """
 import argparse
 import glob
