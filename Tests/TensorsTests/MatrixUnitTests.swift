@@ -70,7 +70,7 @@ extension OpenCL: CustomTestStringConvertible {
   }
 
   /// Every way to read the operands, with vectors and without, and with as many slices as there are ways.
-  @Test(arguments: devices, 2...4)
+  @Test(arguments: devices, 2...(isUnderOclgrind ? 3 : 4))
   func productsOfAllTransposes(device: OpenCL, stages: Int) throws {
     var random = Seeded(42)
     let plan = ProductPlan(tile: ProductTile(32, 32, 16, item: 2, 4, device.precision).with(stages: stages))
@@ -126,7 +126,7 @@ extension OpenCL: CustomTestStringConvertible {
     }
   }
 
-  @Test(arguments: devices, 2...4)
+  @Test(arguments: devices, 2...(isUnderOclgrind ? 3 : 4))
   func convolutionsInParts(device: OpenCL, stages: Int) throws {
     var random = Seeded(44)
     let tile = ProductTile(32, 16, 16, item: 2, 4, device.precision).with(stages: stages)
