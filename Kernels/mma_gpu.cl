@@ -186,7 +186,8 @@ inline local const uint *word_of(
 
 // Four registers for 16 rows or columns from `start + offset`, of which only `start` depends on the warp, and MMA_DEPTH
 // depths from `d` of a slice. Register i has those of A, or with `pairs`, which is for B, registers 0 and 1 are those of the first
-// 8 columns, 2 and 3 those of the others: pairs, because the instruction wants neighbouring registers. Copied floats are rounded.
+// 8 columns, 2 and 3 those of the others: pairs, because the instruction wants neighbouring registers. Floats that were copied
+// are rounded here.
 #define UPPER_HALF(i, pairs) ((pairs) ? (i) / 2 : (i) % 2)
 #define UPPER_DEPTHS(i, pairs) ((pairs) ? (i) % 2 : (i) / 2)
 #define READ_BLOCK(target, slice, start, offset, d, along, chunks, pairs) \
