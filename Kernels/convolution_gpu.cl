@@ -42,9 +42,9 @@ inline Place moved(Place at, const Place by, const int columns, const int inner)
     const int at = (a_at.row * width + a_at.column) * channels + a_at.inner; \
     const bool exists = (start) + A_DEPTH(0) < last; \
     _Pragma("unroll") for (int l = 0; l < A_LOADS; l++) \
-      read_global( \
-        a_next + l * VECTOR_A, source + corner[l] + at, VECTOR_A, exists && \
-        (uint)(corner_y[l] + a_at.row) < (uint)height && (uint)(corner_x[l] + a_at.column) < (uint)width); \
+      LOAD_A( \
+        l, source + corner[l] + at, exists && (uint)(corner_y[l] + a_at.row) < (uint)height && \
+        (uint)(corner_x[l] + a_at.column) < (uint)width); \
     a_at = moved(a_at, a_step, taps_s, channels); \
   }
 
@@ -70,7 +70,7 @@ kernel void convolution_gpu(
 #define FETCH(start) \
   FETCH_WINDOWS(x, start, s) \
   _Pragma("unroll") for (int l = 0; l < B_LOADS; l++) \
-    read_global(b_next + l * VECTOR_B, weights + b_place[l] + (start) * k, VECTOR_B, (start) + B_DEPTH(l) < last);
+    LOAD_B(l, weights + b_place[l] + (start) * k, (start) + B_DEPTH(l) < last);
 #define ROW_OFFSET(i) ((size_t)(i) * k)
 #include "product_body_gpu.cl"
 #undef FETCH
@@ -112,9 +112,7 @@ kernel void convolution_input_gradient_gpu(
     const int tap = (phase_y + stride * (taps_r - 1 - b_at.row)) * s + phase_x + stride * (taps_s - 1 - b_at.column); \
     const bool exists = (start) + B_DEPTH(0) < last; \
     _Pragma("unroll") for (int l = 0; l < B_LOADS; l++) \
-      read_global( \
-        b_next + l * VECTOR_B, weights + (tap * c + min(column0 + B_COLUMN(l), c - 1)) * channels + b_at.inner, \
-        VECTOR_B, exists); \
+      LOAD_B(l, weights + (tap * c + min(column0 + B_COLUMN(l), c - 1)) * channels + b_at.inner, exists); \
     b_at = moved(b_at, b_step, taps_s, channels); \
   }
 #define ROW_OFFSET(i) \
@@ -145,13 +143,13 @@ kernel void convolution_weight_gradient_gpu(
 #define FETCH(start) \
   _Pragma("unroll") for (int l = 0; l < A_LOADS; l++) { \
     const int y = a_at[l].column * stride + tap.row - padding, z = a_at[l].inner * stride + tap.column - padding; \
-    read_global( \
-      a_next + l * VECTOR_A, x + ((a_at[l].row * height + y) * width + z) * channels + tap.inner, VECTOR_A, \
+    LOAD_A( \
+      l, x + ((a_at[l].row * height + y) * width + z) * channels + tap.inner, \
       (start) + A_DEPTH(l) < last && (uint)y < (uint)height && (uint)z < (uint)width); \
     a_at[l] = moved(a_at[l], a_step, oh, ow); \
   } \
   _Pragma("unroll") for (int l = 0; l < B_LOADS; l++) \
-    read_global(b_next + l * VECTOR_B, dy + b_place[l] + (start) * k, VECTOR_B, (start) + B_DEPTH(l) < last);
+    LOAD_B(l, dy + b_place[l] + (start) * k, (start) + B_DEPTH(l) < last);
 #define ROW_OFFSET(i) ((size_t)(i) * k)
 #include "product_body_gpu.cl"
 #undef FETCH

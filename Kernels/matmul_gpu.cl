@@ -28,10 +28,9 @@ kernel void matmul_gpu(
     b_place[l] = matrix_place(column0 + B_COLUMN(l), B_DEPTH(l), n, B_ALONG ? VECTOR_B : 1, b_column, b_row);
 #define FETCH(start) \
   _Pragma("unroll") for (int l = 0; l < A_LOADS; l++) \
-    read_global( \
-      a_next + l * VECTOR_A, a_start + a_place[l] + (start) * a_column, VECTOR_A, (start) + A_DEPTH(l) < last); \
+    LOAD_A(l, a_start + a_place[l] + (start) * a_column, (start) + A_DEPTH(l) < last); \
   _Pragma("unroll") for (int l = 0; l < B_LOADS; l++) \
-    read_global(b_next + l * VECTOR_B, b_start + b_place[l] + (start) * b_row, VECTOR_B, (start) + B_DEPTH(l) < last);
+    LOAD_B(l, b_start + b_place[l] + (start) * b_row, (start) + B_DEPTH(l) < last);
 #define ROW_OFFSET(i) ((size_t)(i) * product_columns)
 #include "product_body_gpu.cl"
 #undef FETCH

@@ -10,7 +10,8 @@
 // tested without such a GPU; every item of a work group must call it. It is never chosen for users.
 //
 // OPERAND_BITS: 16 for bfloat16, as which operands lie in global memory; 19 for tf32 (8 bits of exponent, 10 of fraction),
-// to which floats are rounded on their way into local memory; 32 for products that need no matrix units.
+// to which floats are rounded on their way into local memory, or out of it where they are copied there without registers;
+// 32 for products that need no matrix units.
 #ifndef OPERAND_BITS
 #define OPERAND_BITS 32
 #endif
@@ -31,11 +32,23 @@ inline uint round_tf32(const float x) {
   return (fabs(x) < INFINITY ? bits + 0x1000u : bits) & 0xFFFFE000u;
 }
 
+// Copies into slices that are under way without registers (product_body_mma_gpu.cl): copy_ahead begins one of `bytes` bytes,
+// 4, 8 or 16, with zeros in place of what does not exist; COMMIT_COPIES ends a group of them, also an empty one; and
+// WAIT_FOR_COPIES waits for an item's own but the last STAGES - 2 groups.
 #ifdef EMULATE_MMA
 #define UNROLL_MMA _Pragma("unroll 1")
+#define COMMIT_COPIES
+#define WAIT_FOR_COPIES
 #define EXCHANGE local uint exchange[6 * ITEMS];
 #define LDMATRIX(target, slice, offset, trans) ldmatrix_x4(target, slice, offset, trans, exchange)
 #define MMA(sum, a, b0, b1) mma(sum, a, b0, b1, exchange)
+
+inline void copy_ahead(
+    local uint *slice, const uint place, global const OPERAND *source, const int bytes, const bool exists) {
+  for (int i = 0; i < bytes / 4; i++) slice[place / 4 + i] = exists ? ((global const uint *)source)[i] : 0;
+}
+
+inline uint round_operand(const uint bits) { return round_tf32(as_float(bits)); }
 
 // Four matrices of 8 rows of 16 bytes: lane i gives the place of row i % 8 of matrix i / 8, in bytes. Lane 4 g + t gets
 // word t of row g; or with `trans` elements (2 t, g) and (2 t + 1, g) of 16 bits.
@@ -84,6 +97,26 @@ inline void mma(float *sum, const uint *a, const uint b0, const uint b1, local u
 #define EXCHANGE
 #define LDMATRIX(target, slice, offset, trans) ldmatrix_x4(target, slice, offset, trans)
 #define MMA(sum, a, b0, b1) mma(sum, a, b0, b1)
+#define COMMIT_COPIES asm volatile("cp.async.commit_group;" : : : "memory");
+#define WAIT_FOR_COPIES \
+  if (STAGES == 3) asm volatile("cp.async.wait_group 1;" : : : "memory"); \
+  else asm volatile("cp.async.wait_group 2;" : : : "memory");
+
+inline void copy_ahead(
+    local uint *slice, const uint place, global const OPERAND *source, const int bytes, const bool exists) {
+  const uint target = (uint)(size_t)slice + place, count = exists ? bytes : 0;
+  if (bytes == 16)
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(target), "l"(source), "r"(count) : "memory");
+  else if (bytes == 8)
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" : : "r"(target), "l"(source), "r"(count) : "memory");
+  else asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" : : "r"(target), "l"(source), "r"(count) : "memory");
+}
+
+inline uint round_operand(const uint bits) {
+  uint rounded;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(as_float(bits)));
+  return rounded;
+}
 
 // Volatile and a user of memory, so that it stays between the barriers.
 inline void ldmatrix_x4(uint *target, local const uint *slice, const uint offset, const bool trans) {
@@ -153,7 +186,8 @@ inline local const uint *word_of(
 
 // Four registers for 16 rows or columns from `start + offset`, of which only `start` depends on the warp, and MMA_DEPTH
 // depths from `d` of a slice. Register i has those of A, or with `pairs`, which is for B, registers 0 and 1 are those of the first
-// 8 columns, 2 and 3 those of the others: pairs, because the instruction wants neighbouring registers.
+// 8 columns, 2 and 3 those of the others: pairs, because the instruction wants neighbouring registers. Floats that were copied
+// are rounded here.
 #define UPPER_HALF(i, pairs) ((pairs) ? (i) / 2 : (i) % 2)
 #define UPPER_DEPTHS(i, pairs) ((pairs) ? (i) % 2 : (i) / 2)
 #define READ_BLOCK(target, slice, start, offset, d, along, chunks, pairs) \
@@ -167,5 +201,7 @@ inline local const uint *word_of(
         target[v] = *word_of( \
           slice, (d) + UPPER_DEPTHS(v, pairs) * 4, start, (offset) + UPPER_HALF(v, pairs) * 8, lane, chunks); \
     } \
+    if (COPIES_SLICES && VALUES == 1) \
+      UNROLL_MMA for (int v = 0; v < 4; v++) target[v] = round_operand(target[v]); \
   }
 #endif

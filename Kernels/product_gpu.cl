@@ -1,7 +1,8 @@
 // Tiles of the GPU-shaped products C (rows x columns) = A B. A work group of ITEMS items computes TILE_M x TILE_N
 // values, ITEM_M x ITEM_N per item in registers, from slices of A and B of depth TILE_K in local memory. A kernel says
-// PRODUCT_TILE, sets up its operands, defines FETCH(start), which reads an item's share of the slice at depth `start`
-// into a_next and b_next, and ROW_OFFSET(i), where row i of C begins, and includes product_body_gpu.cl.
+// PRODUCT_TILE, sets up its operands, defines FETCH(start), which does LOAD_A(l, ..) and LOAD_B(l, ..) for all of an item's
+// loads of the slice at depth `start`, and ROW_OFFSET(i), where row i of C begins, and includes product_body_gpu.cl.
+// Slices are fetched in order.
 //
 // Macros of the host (ProductTile.swift), which guarantees that all of the divisions below leave no rest:
 //   TILE_M, TILE_N, TILE_K   extents of a work group's tile and slice
@@ -10,7 +11,8 @@
 //   A_ALONG, B_ALONG         1: neighbouring items read along rows of A^T or of B, 0: along the depth
 //   VECTOR_C                 1: C is written by floats; else by vectors of RUN_N, and columns is a multiple of it
 //   PAD                      floats between the rows of a slice in local memory, a multiple of 4
-//   STAGES                   slices in local memory: 1, or 2 to save one of two barriers per slice
+//   STAGES                   slices in local memory: 1, or 2 to save one of two barriers per slice; on matrix units also 3
+//                            or 4, to which they are copied without registers, by vectors of at least four bytes
 //   UNROLL                   depths per step of the inner loop
 //   ITEMS                    TILE_M / ITEM_M * TILE_N / ITEM_N
 //   OPERAND_BITS             32; or fewer for rounded operands on matrix units (mma_gpu.cl), where ITEM_M x ITEM_N is
@@ -57,12 +59,27 @@
 #define B_COLUMN(l) (B_ALONG ? item % B_LINE * VECTOR_B : item / B_LINE + (l) * (ITEMS / B_LINE))
 #define B_DEPTH(l) (B_ALONG ? item / B_LINE + (l) * (ITEMS / B_LINE) : item % B_LINE * VECTOR_B)
 
-// The tile of a warp of 32 items on matrix units, 8 x 4 of them with ITEM_M x ITEM_N values each, and the chunks of 16 bytes
-// of a line of its slices.
+// The tile of a warp of 32 items on matrix units, 8 x 4 of them with ITEM_M x ITEM_N values each; the chunks of 16 bytes of a
+// line of its slices, and the place of a load in them.
 #define WARP_M (8 * ITEM_M)
 #define WARP_N (4 * ITEM_N)
 #define A_CHUNKS ((A_ALONG ? TILE_M : TILE_K) / (4 * VALUES))
 #define B_CHUNKS ((B_ALONG ? TILE_N : TILE_K) / (4 * VALUES))
+#define A_PLACE(l) slice_place(A_ALONG ? A_DEPTH(l) : A_ROW(l), A_ALONG ? A_ROW(l) : A_DEPTH(l), A_CHUNKS, A_ALONG)
+#define B_PLACE(l) slice_place(B_ALONG ? B_DEPTH(l) : B_COLUMN(l), B_ALONG ? B_COLUMN(l) : B_DEPTH(l), B_CHUNKS, B_ALONG)
+
+// Load l from `source`, zeros where it does not exist: copied to the slices a_ahead and b_ahead, or into registers.
+#define COPIES_SLICES (OPERAND_BITS != 32 && STAGES > 2)
+#if COPIES_SLICES
+#define LOAD_A(l, source, exists) copy_ahead(a_ahead, A_PLACE(l), source, VECTOR_A * (int)sizeof(OPERAND), exists)
+#define LOAD_B(l, source, exists) copy_ahead(b_ahead, B_PLACE(l), source, VECTOR_B * (int)sizeof(OPERAND), exists)
+#define NEXT_LOADS
+#else
+#define LOAD_A(l, source, exists) read_global(a_next + (l) * VECTOR_A, source, VECTOR_A, exists)
+#define LOAD_B(l, source, exists) read_global(b_next + (l) * VECTOR_B, source, VECTOR_B, exists)
+#define NEXT_LOADS \
+  OPERAND a_next[A_LOADS * VECTOR_A] __attribute__((aligned(16))), b_next[B_LOADS * VECTOR_B] __attribute__((aligned(16)));
+#endif
 
 // Names of a tile's place. Neighbouring work groups share rows of A.
 #define PRODUCT_TILE(rows, columns) \
@@ -70,7 +87,7 @@
   const int tiles_across = (product_columns + TILE_N - 1) / TILE_N; \
   const int row0 = get_group_id(0) / tiles_across * TILE_M; \
   const int column0 = get_group_id(0) % tiles_across * TILE_N; \
-  OPERAND a_next[A_LOADS * VECTOR_A] __attribute__((aligned(16))), b_next[B_LOADS * VECTOR_B] __attribute__((aligned(16)));
+  NEXT_LOADS
 
 // `count` values, 1, 2 or 4, of bfloat16 also 8, at an address that is a multiple of their size; zeros where they do not
 // exist.

@@ -20,7 +20,8 @@ package struct KernelCheck: Sendable {
     (self.name, self.variant, self.passes) = (name, variant, passes)
   }
 
-  /// Every check: products and direct convolutions of both shapes and of matrix units, and Winograd's algorithm.
+  /// Every check: products and direct convolutions of both shapes and of matrix units, without and with asynchronous
+  /// copies, and Winograd's algorithm.
   package static let all: [KernelCheck] =
     OpenCL.KernelShape.allCases.flatMap { shape in
       [KernelCheck("matrix product", variant: shape.rawValue) { try product(on: .openCL($0)) }]
@@ -35,29 +36,40 @@ package struct KernelCheck: Sendable {
         try convolution(direction, .winograd, on: .openCL($0))
       }
     }
-    + [KernelCheck("matrix product", variant: OpenCL.matrixVariant, passes: matrixUnitProduct)]
-    + Convolution.Direction.allCases.map { direction in
-      KernelCheck("convolution, \(direction.rawValue)", variant: OpenCL.matrixVariant) {
-        try convolution(direction, .direct, on: .openCL($0))
-      }
+    + [OpenCL.matrixVariant, OpenCL.asynchronousVariant].flatMap { variant in
+      let copies = variant == OpenCL.asynchronousVariant
+      return [
+        KernelCheck("matrix product", variant: variant) { try matrixUnitProduct(on: $0, copies: copies) }
+      ]
+        + Convolution.Direction.allCases.map { direction in
+          KernelCheck("convolution, \(direction.rawValue)", variant: variant) {
+            try convolution(direction, .direct, on: .openCL($0), copies: copies)
+          }
+        }
     }
 
   /// Largest error relative to the largest value; rounding stays a hundred times below.
   private static let tolerance = 1e-4
 
   /// Products of the largest and the smallest tile. The bound is so narrow that operands must be rounded as they should be:
-  /// those of tf32 differ by 2^-12 of themselves from others.
-  private static func matrixUnitProduct(on device: OpenCL) throws -> Bool {
-    let tiles = ProductTile.shipped(for: .nvidia, device.precision).filter { $0.fits(device.info) }
-    return try [tiles.first, tiles.last].allSatisfy { tile in
+  /// those of tf32 differ by 2^-12 of themselves from others. Copies get extents that vectors divide, and several times as
+  /// many slices as they have places for.
+  private static func matrixUnitProduct(on device: OpenCL, copies: Bool) throws -> Bool {
+    let tiles = ProductTile.shipped(for: .nvidia, device.precision, copies: copies).filter {
+      $0.fits(device.info)
+    }
+    let extents = copies ? [(40, 72, 304), (38, 70, 302)] : [(37, 70, 45), (37, 70, 45)]
+    return try zip([tiles.first, tiles.last], extents).allSatisfy { tile, extents in
       try ProductPlan.$forced.withValue(tile.map { ProductPlan(tile: $0) }) {
-        try product(on: .openCL(device), tolerance: 2e-6)
+        try product(extents, on: .openCL(device), tolerance: 2e-6)
       }
     }
   }
 
-  private static func product(on device: Device, tolerance: Double = tolerance) throws -> Bool {
-    let (m, n, k) = (37, 70, 45)
+  private static func product(
+    _ extents: (Int, Int, Int) = (37, 70, 45), on device: Device, tolerance: Double = tolerance
+  ) throws -> Bool {
+    let (m, n, k) = extents
     let rounded = device.precision.rounded
     var stream = RandomStream(seed: 1, purpose: .weights)
     let a = (0..<m * k).map { _ in 2 * stream.nextUniform() - 1 }
@@ -81,14 +93,15 @@ package struct KernelCheck: Sendable {
     return true
   }
 
-  /// First layers have few channels and take kernels of their own.
+  /// First layers have few channels and take kernels of their own. Asynchronous copies of 4, 8 and 16 bytes.
   private static func convolution(
-    _ direction: Convolution.Direction, _ algorithm: ConvolutionAlgorithm, on device: Device
+    _ direction: Convolution.Direction, _ algorithm: ConvolutionAlgorithm, on device: Device,
+    copies: Bool = false
   ) throws -> Bool {
-    try ConvolutionAlgorithm.$forced.withValue(algorithm) {
-      for (channels, outputs, stride) in algorithm == .winograd
-        ? [(16, 35, 1)] : [(1, 64, 1), (19, 35, 1), (5, 35, 2)]
-      {
+    let copied = [(2, 64, 1), (20, 36, 1), (device.precision == .tf32 ? 5 : 8, 40, 2)]
+    let direct = copies ? copied : [(1, 64, 1), (19, 35, 1), (5, 35, 2)]
+    return try ConvolutionAlgorithm.$forced.withValue(algorithm) {
+      for (channels, outputs, stride) in algorithm == .winograd ? [(16, 35, 1)] : direct {
         let geometry = try ConvolutionGeometry(
           images: [2, 9, 18, channels], weights: [3, 3, channels, outputs], stride: stride, padding: 1)
         let error = try ConvolutionError(geometry, rounded: device.precision).largest(direction, on: device)
@@ -115,7 +128,7 @@ extension OpenCL {
       + KernelSources.all
     if cache?.binary(for: key) != nil { return }
     let wanted = checks.filter { isInUse($0.variant) }
-    for (index, check) in wanted.enumerated() where isEnabled(check.variant) {
+    for (index, check) in wanted.enumerated() where isEnabled(check.variant) && isInUse(check.variant) {
       progress(index, wanted.count)
       guard let reason = failure(of: check) else { continue }
       let shape = kernelShape
@@ -129,8 +142,13 @@ extension OpenCL {
   /// What is wrong, or nil.
   private func failure(of check: KernelCheck) -> String? {
     do {
-      let precision = check.variant == Self.matrixVariant ? precision : .fp32
-      return try withPrecision(precision) { try check.passes(self) } ? nil : "computes wrong results"
+      let needsUnits = [Self.matrixVariant, Self.asynchronousVariant].contains(check.variant)
+      let passes = try withPrecision(needsUnits ? precision : .fp32) {
+        // Matrix units are checked without the copies, which have checks of their own.
+        try check.variant == Self.matrixVariant
+          ? without(Self.asynchronousVariant) { try check.passes(self) } : check.passes(self)
+      }
+      return passes ? nil : "computes wrong results"
     } catch {
       return "fails (\(error))"
     }
@@ -138,7 +156,7 @@ extension OpenCL {
 
   /// Other variants than kernel shapes and matrix units count as used.
   private func isInUse(_ variant: String) -> Bool {
-    if variant == Self.matrixVariant { return precision != .fp32 }
+    if [Self.matrixVariant, Self.asynchronousVariant].contains(variant) { return precision != .fp32 }
     return KernelShape(rawValue: variant).map { $0 == kernelShape } ?? true
   }
 }

@@ -205,6 +205,13 @@ struct ProgramTests {
       #expect(log.contains("-DTILE=3") && log.contains("broken on purpose"))
     }
   }
+
+  @Test func aFaultCanConcernOneVariantOfAProgram() throws {
+    let device = try OpenCL(
+      OpenCLDeviceInfo.all[0], cache: nil, faults: FaultInjection("build:elementwise:TILE=3"))
+    for tile in [30, 2] { try double(device, defines: ["TILE": tile]) }
+    #expect(throws: TemperError.self) { try double(device, defines: ["TILE": 3]) }
+  }
 }
 
 /// Calls of a progress closure, from several threads.

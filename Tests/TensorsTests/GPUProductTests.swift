@@ -103,10 +103,10 @@ extension ProductTile: CustomTestStringConvertible {
     try Self.checkBatchesAndEpilogues(device, ProductPlan(tile: .smallest, splits: splits))
   }
 
-  static func checkBatchesAndEpilogues(_ device: OpenCL, _ plan: ProductPlan) throws {
+  static func checkBatchesAndEpilogues(_ device: OpenCL, _ plan: ProductPlan, depth k: Int = 45) throws {
     var random = Seeded(12)
     let on = Device.openCL(device)
-    let (batch, m, n, k) = (3, 17, 20, 45)
+    let (batch, m, n) = (3, 17, 20)
     let (a, b) = (random.floats(batch * m * k), random.floats(batch * k * n))
     let (bias, residual, mask) = (
       random.floats(n), random.floats(batch * m * n), random.floats(batch * m * n)

@@ -23,6 +23,7 @@ extension OpenCL: CustomTestStringConvertible {
           info, kernelShape: .gpu, cache: ProgramCache.standard, emulatesMatrixUnits: isEmulated)
         guard device.matrixUnits != nil else { return nil }
         try! device.setPrecision(precision)
+        device.keepsFreeMemory = !isUnderOclgrind
         return device
       }
     }
@@ -31,13 +32,15 @@ extension OpenCL: CustomTestStringConvertible {
   /// Tiles of one warp and of several, of other depths and stages; and all shipped ones, except under Oclgrind.
   static func tiles(_ device: OpenCL) -> [ProductTile] {
     let precision = device.precision
-    var flat = ProductTile(32, 32, 16, item: 2, 4, precision)
-    flat.stages = 1
-    let small = [ProductTile(16, 16, 16, item: 2, 4, precision), flat]
+    let (one, four) = (
+      ProductTile(16, 16, 16, item: 2, 4, precision), ProductTile(32, 32, 16, item: 2, 4, precision)
+    )
+    let small = [one, four.with(stages: 1), one.with(stages: 4), four.with(stages: 3)]
     guard !isUnderOclgrind else { return small }
     var narrow = ProductTile(64, 32, 64, item: 8, 4, precision)
     narrow.vector = 2
-    return small + [narrow] + ProductTile.shipped(for: .nvidia, precision)
+    return small + [narrow, narrow.with(stages: 3)]
+      + [false, true].flatMap { ProductTile.shipped(for: .nvidia, precision, copies: $0) }
   }
 
   @Test(arguments: devices)
@@ -48,8 +51,10 @@ extension OpenCL: CustomTestStringConvertible {
       let (ta, tb) = (number & 1 == 1, number & 2 == 2)
       let (m, n, depth) = (min(64, tile.m), min(64, tile.n), tile.depth)
       // Of the shipped tiles, whose programs take long to compile, every second one with odd extents.
-      let (isEven, isOdd) = (number < 3 || number % 2 == 0, number < 3 || number % 2 == 1)
-      let even = isEven ? [(m, n, 2 * depth + 4), (m + 4, n - 4, depth)] : []
+      let (isEven, isOdd) = (number < 6 || number % 2 == 0, number < 6 || number % 2 == 1)
+      // Copies of 8, 16 and 4 bytes where they are of bfloat16, of more slices than there are places.
+      let copied = tile.isAsynchronous ? [(m, n + 8, 6 * depth + 8), (m + 2, n - 2, 5 * depth - 2)] : []
+      let even = (isEven ? [(m, n, 2 * depth + 4), (m + 4, n - 4, depth)] : []) + copied
       let odd = isOdd ? [(1, 1, 1), (m + 1, n - 1, 2 * depth + 1), (13, 7, 51)] : []
       for shape in even.map(ProductShape.init) {
         for splits in [1, 2] {
@@ -64,39 +69,76 @@ extension OpenCL: CustomTestStringConvertible {
     }
   }
 
-  /// Every way to read the operands, with vectors and without.
-  @Test(arguments: devices)
-  func productsOfAllTransposes(device: OpenCL) throws {
+  /// Every way to read the operands, with vectors and without, and with as many slices as there are ways.
+  @Test(arguments: devices, 2...(isUnderOclgrind ? 3 : 4))
+  func productsOfAllTransposes(device: OpenCL, stages: Int) throws {
     var random = Seeded(42)
-    let plan = ProductPlan(tile: ProductTile(32, 32, 16, item: 2, 4, device.precision))
+    let plan = ProductPlan(tile: ProductTile(32, 32, 16, item: 2, 4, device.precision).with(stages: stages))
+    let shapes = stages == 2 ? [(36, 40, 44), (37, 30, 51), (6, 34, 70)] : [(36, 44, 92), (6, 34, 70)]
     for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
-      for shape in [(36, 40, 44), (37, 30, 51), (6, 34, 70)].map(ProductShape.init) {
+      for shape in shapes.map(ProductShape.init) {
         try GPUProductTests.check(device, plan, shape, transposeA: ta, transposeB: tb, &random)
       }
     }
   }
 
-  @Test(arguments: devices, [1, 3])
-  func batchesAndEpilogues(device: OpenCL, splits: Int) throws {
+  @Test(arguments: devices, [(2, 1), (2, 3), (3, 1), (3, 3), (4, 2)])
+  func batchesAndEpilogues(device: OpenCL, setting: (stages: Int, splits: Int)) throws {
+    let tile = ProductTile(32, 32, 16, item: 2, 4, device.precision).with(stages: setting.stages)
     try GPUProductTests.checkBatchesAndEpilogues(
-      device, ProductPlan(tile: ProductTile(32, 32, 16, item: 2, 4, device.precision), splits: splits))
+      device, ProductPlan(tile: tile, splits: setting.splits), depth: tile.isAsynchronous ? 148 : 45)
+  }
+
+  /// Where vectors have two bytes, as none of odd extents of bfloat16 has more, slices pass through registers: the program is
+  /// that of two stages.
+  @Test(arguments: devices)
+  func narrowVectorsAreNotCopied(device: OpenCL) throws {
+    let own = try Self.open(device, copies: true)
+    var random = Seeded(47)
+    let shape = ProductShape(rows: 7, columns: 9, depth: 33)
+    let tile = ProductTile(16, 16, 16, item: 2, 4, device.precision)
+    for stages in [3, 2] {
+      let plan = ProductPlan(tile: tile.with(stages: stages))
+      try GPUProductTests.check(own, plan, shape, transposeA: false, transposeB: true, &random)
+    }
+    let products = own.programUse.built - (device.precision == .bf16 ? 1 : 0)
+    #expect(products == (device.precision == .bf16 ? 1 : 2))
+  }
+
+  /// A device of its own like another one, nothing of which is kept, with asynchronous copies or without.
+  static func open(_ device: OpenCL, copies: Bool, _ fault: FaultInjection.Fault? = nil) throws -> OpenCL {
+    let own = try OpenCL(
+      device.info, kernelShape: .gpu, cache: nil, faults: fault.map { FaultInjection($0) },
+      emulatesMatrixUnits: device.matrixUnits == .emulated)
+    try own.setPrecision(device.precision)
+    if !copies { try own.disable(OpenCL.asynchronousVariant) }
+    own.keepsFreeMemory = device.keepsFreeMemory
+    return own
   }
 
   /// All directions with the tiles that the rule chooses; bias, ReLU and a ReLU's mask.
-  @Test(arguments: devices)
-  func convolutions(device: OpenCL) throws {
+  @Test(arguments: devices, [false, true])
+  func convolutions(device: OpenCL, copies: Bool) throws {
+    let own = try Self.open(device, copies: copies)
     var random = Seeded(43)
     for g in convolutionCases.prefix(isUnderOclgrind ? 6 : 12) {
-      try GPUConvolutionTests.check(device, g, extra: 0, &random)
+      try GPUConvolutionTests.check(own, g, extra: 0, &random)
     }
   }
 
-  @Test(arguments: devices)
-  func convolutionsInParts(device: OpenCL) throws {
+  @Test(arguments: devices, 2...(isUnderOclgrind ? 3 : 4))
+  func convolutionsInParts(device: OpenCL, stages: Int) throws {
     var random = Seeded(44)
-    let plan = ProductPlan(tile: ProductTile(32, 16, 16, item: 2, 4, device.precision), splits: 3)
-    for g in GPUConvolutionTests.geometries(&random, isUnderOclgrind ? 2 : 8) {
-      try ProductPlan.$forced.withValue(plan) {
+    let tile = ProductTile(32, 16, 16, item: 2, 4, device.precision).with(stages: stages)
+    var geometries = GPUConvolutionTests.geometries(&random, isUnderOclgrind ? 2 : 8)
+    // Vectors of all widths, strides, padding, and more slices than there are places.
+    geometries += try [(2, 6, 1), (4, 12, 2), (8, 16, 1)].prefix(isUnderOclgrind ? 2 : 3).map {
+      c, k, stride in
+      try ConvolutionGeometry(
+        images: [2, 9, 7, c], weights: [3, 4, c, k], stride: stride, padding: 1)
+    }
+    for (number, g) in geometries.enumerated() {
+      try ProductPlan.$forced.withValue(ProductPlan(tile: tile, splits: 3 - number % 3)) {
         try GPUConvolutionTests.check(device, g, extra: 0, &random)
       }
     }
@@ -117,8 +159,8 @@ extension OpenCL: CustomTestStringConvertible {
 
   /// Ties, subnormal numbers, the largest ones, infinities and NaN, as rows of A and as columns of B, in all ways to read
   /// them; times 1, which changes no bit but the sign of zero.
-  @Test(arguments: devices)
-  func roundingIsExact(device: OpenCL) throws {
+  @Test(arguments: devices, [2, 3])
+  func roundingIsExact(device: OpenCL, stages: Int) throws {
     var random = Seeded(45)
     var values: [Float] = [
       0, -0.0, 1, -1, .infinity, -.infinity, .nan, -.nan, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
@@ -138,10 +180,14 @@ extension OpenCL: CustomTestStringConvertible {
       Tensor(values, shape: [count, 1], on: .openCL(device)),
       Tensor(values, shape: [1, count], on: .openCL(device))
     )
-    for result in try [
-      matmul(column, one), matmul(row, one, transposeA: true), matmul(one, row),
-      matmul(one, column, transposeB: true),
-    ] {
+    let tile = ProductTile(32, 32, 16, item: 2, 4, device.precision).with(stages: stages)
+    let results = try ProductPlan.$forced.withValue(ProductPlan(tile: tile)) {
+      try [
+        matmul(column, one), matmul(row, one, transposeA: true), matmul(one, row),
+        matmul(one, column, transposeB: true),
+      ]
+    }
+    for result in results {
       for (x, y) in zip(values, try result.floats()) {
         let expected = Self.nearest(x, device.precision)
         #expect(x.isNaN ? y.isNaN : y == expected, "\(x) became \(y), not \(expected)")
@@ -167,12 +213,12 @@ extension OpenCL: CustomTestStringConvertible {
 
   @Test(.enabled(if: !isUnderOclgrind, "compiles large tiles"), arguments: devices)
   func checksPassAndFailuresGiveFloat32Back(device: OpenCL) throws {
-    let own = try OpenCL(
-      device.info, kernelShape: .gpu, cache: nil, emulatesMatrixUnits: device.matrixUnits == .emulated)
-    try own.setPrecision(device.precision)
-    let checks = KernelCheck.all.filter { $0.variant == OpenCL.matrixVariant }
-    #expect(checks.count == 4)
+    let own = try Self.open(device, copies: true)
+    let variants = [OpenCL.matrixVariant, OpenCL.asynchronousVariant]
+    let checks = KernelCheck.all.filter { variants.contains($0.variant) }
+    #expect(checks.count == 8)
     try own.checkKernels(checks) { Issue.record("\($0)") }
+    #expect(variants.allSatisfy { own.isEnabled($0) })
     #expect(own.precision == device.precision)
     var warnings: [String] = []
     try own.checkKernels([KernelCheck("never right", variant: OpenCL.matrixVariant) { _ in false }]) {
@@ -184,11 +230,35 @@ extension OpenCL: CustomTestStringConvertible {
     #expect(try matmul(third, third).floats() == [Float(1.0 / 3) * Float(1.0 / 3)])
   }
 
+  /// Copies that compute something else, or that do not compile, are given up alone: the rest of matrix units stays in use.
+  @Test(
+    .enabled(if: !isUnderOclgrind, "compiles large tiles"), arguments: devices,
+    [.wrong(kernel: "matmul_gpu", macro: "STAGES=3"), .build(family: "convolution_gpu", macro: "STAGES=3")]
+      as [FaultInjection.Fault])
+  func failingCopiesAreGivenUpAlone(device: OpenCL, fault: FaultInjection.Fault) throws {
+    let own = try Self.open(device, copies: true, fault)
+    var warnings: [String] = []
+    try own.checkKernels { warnings.append($0) }
+    #expect(
+      warnings.count == 1 && warnings[0].contains("\(OpenCL.asynchronousVariant) kernels"), "\(warnings)")
+    #expect(own.precision == device.precision && own.kernelShape == .gpu)
+    #expect(own.isEnabled(OpenCL.matrixVariant) && !own.isEnabled(OpenCL.asynchronousVariant))
+    warnings = []
+    try own.checkKernels { warnings.append($0) }
+    #expect(warnings.isEmpty, "given up for good: \(warnings)")
+    let shape = ProductShape(rows: 40, columns: 24, depth: 72)
+    #expect(!own.shippedPlan(shape).tile.isAsynchronous)
+    // Nor does a plan from elsewhere bring them back.
+    var random = Seeded(48)
+    let plan = ProductPlan(tile: ProductTile(32, 32, 16, item: 2, 4, device.precision).with(stages: 3))
+    try GPUProductTests.check(own, plan, shape, transposeA: false, transposeB: false, &random)
+  }
+
   @Test(.enabled(if: !isUnderOclgrind, "takes times"), arguments: devices)
   func theTunerKeepsThePrecision(device: OpenCL) throws {
     let tiles = [
       ProductTile(32, 32, 16, item: 2, 4, device.precision),
-      ProductTile(16, 16, 16, item: 2, 4, device.precision),
+      ProductTile(16, 16, 16, item: 2, 4, device.precision).with(stages: 3),
     ]
     let tuner = try Tuner(device, file: nil, isQuick: true, candidates: tiles)
     let shape = ProductShape(rows: 33, columns: 20, depth: 48)
@@ -196,14 +266,19 @@ extension OpenCL: CustomTestStringConvertible {
       #expect($0.measured > 0 && $0.failed == 0 && $0.wrong == 0)
     }
     #expect(tuner.table.entries.values.allSatisfy { $0.plan.tile.precision == device.precision })
-    #expect(ProductTile.candidates(on: device.info, device.precision, quick: false).count > 20)
+    let candidates = [true, false].map {
+      ProductTile.candidates(on: device.info, device.precision, quick: false, copies: $0)
+    }
+    #expect(candidates.allSatisfy { $0.count > 20 } && candidates[0].contains { $0.isAsynchronous })
+    #expect(candidates[1].allSatisfy { !$0.isAsynchronous })
   }
 
-  @Test(arguments: precisions)
-  func shippedTilesFitTensorCores(precision: Precision) {
-    let tiles = ProductTile.shipped(for: .nvidia, precision)
+  @Test(arguments: precisions, [false, true])
+  func shippedTilesFitTensorCores(precision: Precision, copies: Bool) {
+    let tiles = ProductTile.shipped(for: .nvidia, precision, copies: copies)
     for tile in tiles {
       #expect(tile.isValid && tile.precision == precision, "\(tile.testDescription)")
+      #expect(tile.isAsynchronous == copies, "\(tile.testDescription)")
       #expect(
         tile.items <= 256 && tile.localBytes <= 49_152 && tile.registers <= 224, "\(tile.testDescription)")
     }
@@ -214,6 +289,7 @@ extension OpenCL: CustomTestStringConvertible {
     #expect(plan(1 << 17, 64, 576).tile.n == 64)
     #expect(plan(1 << 17, 32, 27).tile.n == 32)
     #expect(plan(576, 64, 1 << 17).splits > 10)
+    #expect(!tiles[1].with(stages: 5).isValid && !ProductTile(64, 64, 16, item: 4, 4).with(stages: 3).isValid)
     // A warp's tile of fewer than 16 x 16 values, slices of less than one multiplication, and space between rows.
     #expect(!ProductTile(32, 32, 16, item: 1, 4, precision).isValid)
     #expect(!ProductTile(32, 32, 16, item: 4, 2, precision).isValid)

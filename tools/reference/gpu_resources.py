@@ -7,12 +7,14 @@ Needs a clang that has the targets amdgcn and nvptx64 (clang-15 of Debian has), 
 in the package nvidia-cuda-nvcc-cu12 of PyPI. Prints registers per work item, bytes of spilled or private memory, and
 the instructions of the kernel's code: fused multiply-adds, reads of local memory of 16 and of 4 bytes, and loads of
 global memory of 16 and of 4 bytes. Of the kernels for tensor cores, with --tensor-cores nothing but these, it prints the
-multiplications of matrices and the reads of their operands (ldmatrix, single words) in PTX; and where nvdisasm lies beside
-ptxas, as in the package triton of PyPI, the instructions of the innermost loop that multiplies, for sm_80 and sm_90. The
-drivers' own compilers can differ.
+multiplications of matrices, the reads of their operands (ldmatrix, single words) and the asynchronous copies in PTX, for
+slices that pass through registers (two of them) and for those that are copied (three or four); bytes of local memory per
+work group; and where nvdisasm lies beside ptxas, as in the package triton of PyPI, the instructions of the innermost loop
+that multiplies, for sm_80 and sm_90. The drivers' own compilers can differ.
 """
 import argparse
 import glob
+import itertools
 import os
 import re
 import shutil
@@ -73,10 +75,11 @@ def tile(m, n, depth, item_m, item_n, vector=4):
     }
 
 
-def matrix_tile(bits, m, n, depth, item_m, item_n, along):
+def matrix_tile(bits, m, n, depth, item_m, item_n, stages, along):
     """The macros of a ProductTile on matrix units; whether A and B are read along rows and columns."""
     macros = tile(m, n, depth, item_m, item_n, 8 if bits == 16 else 4)
-    macros.update({"OPERAND_BITS": bits, "A_ALONG": along[0], "B_ALONG": along[1], "VECTOR_C": 2, "PAD": 0})
+    macros.update({"OPERAND_BITS": bits, "A_ALONG": along[0], "B_ALONG": along[1], "VECTOR_C": 2, "PAD": 0,
+                   "STAGES": stages})
     return macros
 
 
@@ -161,20 +164,22 @@ def report_tensor_cores(clang, ptxas, family, kernel, macros):
     text = assembly(clang, "nvptx64-nvidia-nvcl", "sm_80", NVIDIA, family, macros)
     body = next(part for part in text.split(".entry ")[1:] if part.startswith(kernel + "("))
     print(f"  {kernel:34} " + counts(body, {
-        "mma": r"mma\.sync", "ldmatrix": r"ldmatrix", "local4": r"ld\.shared\.[bu]32", "global16": r"ld\.global.*v4"}))
+        "mma": r"mma\.sync", "ldmatrix": r"ldmatrix", "local4": r"ld\.shared\.[bu]32", "global16": r"ld\.global.*v4",
+        "copy": r"cp\.async\.c[ag]"}))
     if not ptxas:
         return
     disassembler = os.path.join(os.path.dirname(ptxas), "nvdisasm")
     for processor in ("sm_80", "sm_90"):
         with tempfile.NamedTemporaryFile(suffix=".cubin") as binary:
             log = assemble(ptxas, processor, text, macros["ITEMS"], binary.name)
-            found = re.search(rf"'{kernel}' for.*?(\d+) bytes spill stores.*?Used (\d+) reg", log, re.S)
-            line = f"    {processor} registers {found.group(2):>3}  spilled {found.group(1):>3}"
+            found = re.search(
+                rf"'{kernel}' for.*?(\d+) bytes spill stores.*?Used (\d+) reg.*?(\d+) bytes smem", log, re.S)
+            line = f"    {processor} registers {found.group(2):>3}  spilled {found.group(1):>3}  local {found.group(3):>5}"
             if os.path.exists(disassembler):
                 code = subprocess.run([disassembler, "-c", binary.name], check=True, capture_output=True, text=True)
                 loop = innermost_loop(code.stdout, kernel)
                 line += f"  loop {len(loop)}: " + "  ".join(
-                    f"{name} {loop.count(name)}" for name in ("HMMA", "LDSM", "LDS", "STS", "LDG"))
+                    f"{name} {loop.count(name)}" for name in ("HMMA", "LDSM", "LDS", "STS", "LDG", "LDGSTS"))
             print(line)
 
 
@@ -184,11 +189,13 @@ def report_all_tensor_cores(clang, ptxas):
         ("convolution_gpu", "convolution_gpu", (0, 1)), ("convolution_gpu", "convolution_input_gradient_gpu", (0, 0)),
         ("convolution_gpu", "convolution_weight_gradient_gpu", (1, 1))]
     tiles = [(256, 128, 8, 16), (128, 128, 8, 8), (128, 64, 8, 8), (64, 64, 4, 8), (128, 32, 4, 8), (32, 32, 4, 4)]
-    for bits, depth in ((16, 32), (19, 16)):
-        for m, n, item_m, item_n in tiles:
-            print("bfloat16" if bits == 16 else "tf32", "tile", (m, n, depth, item_m, item_n))
+    for bits, usual in ((16, 32), (19, 16)):
+        for stages, (m, n, item_m, item_n) in itertools.product((2, 3), tiles):
+            # As shipped: the largest tile has slices of half the depth where there are more than two of them.
+            depth, stages = (usual // 2, 4) if (stages, m) == (3, 256) else (usual, stages)
+            print("bfloat16" if bits == 16 else "tf32", "tile", (m, n, depth, item_m, item_n), "slices", stages)
             for family, kernel, along in kernels:
-                macros = matrix_tile(bits, m, n, depth, item_m, item_n, along)
+                macros = matrix_tile(bits, m, n, depth, item_m, item_n, stages, along)
                 report_tensor_cores(clang, ptxas, family, kernel, macros)
 
 

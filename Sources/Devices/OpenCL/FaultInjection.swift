@@ -13,10 +13,10 @@ package final class FaultInjection: @unchecked Sendable {
     case launch(kernel: String, number: Int)
     /// As `launch`, but the call succeeds and the next one that waits for the device reports the failure.
     case event(kernel: String, number: Int)
-    /// The compilation of a family of kernels.
-    case build(family: String)
-    /// Each launch of a kernel leaves a NaN in the first element of its last buffer.
-    case wrong(kernel: String)
+    /// The compilation of a family of kernels; with a macro (`STAGES=3`) only where it is defined so.
+    case build(family: String, macro: String? = nil)
+    /// Each launch of a kernel leaves a NaN in the first element of its last buffer; with a macro as above.
+    case wrong(kernel: String, macro: String? = nil)
   }
 
   private let fault: Fault
@@ -28,7 +28,8 @@ package final class FaultInjection: @unchecked Sendable {
 
   package init(_ fault: Fault) { self.fault = fault }
 
-  /// Reads `allocation:N`, `launch:KERNEL:N`, `event:KERNEL:N`, `build:FAMILY` or `wrong:KERNEL`.
+  /// Reads `allocation:N`, `launch:KERNEL:N`, `event:KERNEL:N`, `build:FAMILY` or `wrong:KERNEL`; the last two also with
+  /// `:MACRO=N`.
   /// - Throws: `.usage` for anything else.
   package convenience init(_ text: String) throws {
     let words = text.split(separator: ":").map(String.init)
@@ -37,8 +38,8 @@ package final class FaultInjection: @unchecked Sendable {
     case ("allocation", 2) where number != nil: self.init(.allocation(number!))
     case ("launch", 3) where number != nil: self.init(.launch(kernel: words[1], number: number!))
     case ("event", 3) where number != nil: self.init(.event(kernel: words[1], number: number!))
-    case ("build", 2): self.init(.build(family: words[1]))
-    case ("wrong", 2): self.init(.wrong(kernel: words[1]))
+    case ("build", 2...3): self.init(.build(family: words[1], macro: words.dropFirst(2).first))
+    case ("wrong", 2...3): self.init(.wrong(kernel: words[1], macro: words.dropFirst(2).first))
     default:
       throw TemperError(
         .usage, field: "TEMPER_OPENCL_FAULT", "is \"\(text)\"",
@@ -59,9 +60,16 @@ package final class FaultInjection: @unchecked Sendable {
     }
   }
 
-  func breaksBuild(of family: String) -> Bool { fault == .build(family: family) }
+  /// - Parameter options: those of the build.
+  func breaksBuild(of family: String, _ options: String) -> Bool {
+    guard case .build(family, let macro) = fault else { return false }
+    return macro.map { options.split(separator: " ").contains("-D\($0)") } ?? true
+  }
 
-  func makesWrong(_ kernel: String) -> Bool { fault == .wrong(kernel: kernel) }
+  func makesWrong(_ kernel: String, _ defines: [String: Int]) -> Bool {
+    guard case .wrong(kernel, let macro) = fault else { return false }
+    return macro.map { text in defines.contains { "\($0.key)=\($0.value)" == text } } ?? true
+  }
 
   /// Counts a launch, which may be the one that fails.
   func countLaunch(of kernel: String) {

@@ -12,6 +12,9 @@ extension OpenCL {
   /// The name by which a check disables the use of matrix units.
   package static let matrixVariant = "tensor core"
 
+  /// The name by which a check disables copies to local memory without registers, which matrix units use alone.
+  package static let asynchronousVariant = "asynchronous copy"
+
   /// What products and convolutions round their operands to from here on.
   /// - Throws: `.usage` unless this device has matrix units for it.
   public func setPrecision(_ precision: Precision) throws {
@@ -30,6 +33,16 @@ extension OpenCL {
     let usual = precision
     precision = other
     defer { precision = usual }
+    return try body()
+  }
+}
+
+extension OpenCL {
+  /// Runs `body` with a variant disabled.
+  package func without<Result>(_ variant: String, _ body: () throws -> Result) rethrows -> Result {
+    let usual = disabledVariants
+    disabledVariants.insert(variant)
+    defer { disabledVariants = usual }
     return try body()
   }
 }

@@ -149,7 +149,7 @@ extension OpenCL {
     try check(status, "launch of \(name), global \(global), local \(local ?? [])")
     try profiler?.add(
       event, name, Profile.Work(flops: flops, bytes: bytes), global: global, local: local ?? [])
-    if let faults, faults.makesWrong(name) { try spoil(arguments) }
+    if let faults, faults.makesWrong(name, defines) { try spoil(arguments) }
   }
 
   /// Writes a NaN to the start of the last buffer among a kernel's arguments: a wrong result.

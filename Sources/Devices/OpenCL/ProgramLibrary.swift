@@ -106,7 +106,8 @@ final class ProgramLibrary: @unchecked Sendable {
 
   private func make(_ family: String, _ options: String) throws -> cl_program {
     let key = key(family, options)
-    if let binary = cache?.binary(for: key), !binary.isEmpty, faults?.breaksBuild(of: family) != true,
+    if let binary = cache?.binary(for: key), !binary.isEmpty,
+      faults?.breaksBuild(of: family, options) != true,
       let program = try? load(binary, options)
     {
       lock.withLock { counts.loaded += 1 }
@@ -127,7 +128,7 @@ final class ProgramLibrary: @unchecked Sendable {
 
   private func build(_ family: String, _ options: String) throws -> cl_program {
     var source = KernelSources.families[family]!
-    if faults?.breaksBuild(of: family) == true { source = "#error broken on purpose\n" + source }
+    if faults?.breaksBuild(of: family, options) == true { source = "#error broken on purpose\n" + source }
     var status: cl_int = 0
     let program = source.withCString { text in
       var text: UnsafePointer<CChar>? = text

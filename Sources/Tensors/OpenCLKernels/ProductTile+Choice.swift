@@ -60,8 +60,12 @@ extension ProductTile {
   ///   8 x 8 sums spilled on gfx90a.
   /// - Intel: an item has 128 registers at SIMD 8 and 64 at SIMD 16, which 8 x 8 sums would exceed.
   /// - Arm, Qualcomm: local memory is no faster than the cache, so that slices are short and tiles small.
-  package static func shipped(for vendor: Vendor, _ precision: Precision = .fp32) -> [ProductTile] {
-    guard precision == .fp32 else { return shipped(precision) }
+  ///
+  /// - Parameter copies: whether tiles of matrix units may be asynchronous.
+  package static func shipped(
+    for vendor: Vendor, _ precision: Precision = .fp32, copies: Bool = true
+  ) -> [ProductTile] {
+    guard precision == .fp32 else { return shipped(precision, copies: copies) }
     let narrow = [ProductTile(128, 32, 16, item: 8, 4), ProductTile(32, 32, 16, item: 4, 4)]
     switch vendor {
     case .nvidia:
@@ -89,12 +93,17 @@ extension ProductTile {
 
   /// Shipped tiles of tensor cores. 8 x 16 values per item are tiles of 64 x 64 per warp, with the fewest local reads for a
   /// multiplication; 256 x 128 values per work group halve the reads of 128 x 64 from global memory, whose operands are
-  /// float32.
-  private static func shipped(_ precision: Precision) -> [ProductTile] {
+  /// float32. Copies have three slices; the largest tile has four of half the depth, which the 48 kB that NVIDIA's OpenCL
+  /// gives a work group hold.
+  private static func shipped(_ precision: Precision, copies: Bool) -> [ProductTile] {
     let depth = precision == .bf16 ? 32 : 16
     return [
       (256, 128, 8, 16), (128, 128, 8, 8), (128, 64, 8, 8), (64, 64, 4, 8), (128, 32, 4, 8), (32, 32, 4, 4),
-    ].map { ProductTile($0.0, $0.1, depth, item: $0.2, $0.3, precision) }
+    ].map {
+      let isLargest = $0.0 == 256
+      let tile = ProductTile($0.0, $0.1, copies && isLargest ? depth / 2 : depth, item: $0.2, $0.3, precision)
+      return copies ? tile.with(stages: isLargest ? 4 : 3) : tile
+    }
   }
 
   /// Time of a multiply-add beside that of the arithmetic: local reads, and on matrix units, which are so much faster,
@@ -143,13 +152,17 @@ extension OpenCL {
 
   /// The plan without a tuner.
   package func shippedPlan(_ shape: ProductShape) -> ProductPlan {
-    let fitting = ProductTile.shipped(for: .init(info), precision).filter { $0.fits(info) }
+    let tiles = ProductTile.shipped(
+      for: .init(info), precision, copies: isEnabled(Self.asynchronousVariant))
+    let fitting = tiles.filter { $0.fits(info) }
     return ProductTile.plan(shape, among: fitting.isEmpty ? [.smallest] : fitting, units: info.computeUnits)
   }
 
-  /// The macros of a product with this tile; see ``ProductTile/macros(a:b:columns:)``.
+  /// The macros of a product with this tile, without copies where they are not possible; see
+  /// ``ProductTile/macros(a:b:columns:)``.
   func macros(of tile: ProductTile, a: OperandLayout, b: OperandLayout, columns: Int) -> [String: Int] {
-    var macros = tile.macros(a: a, b: b, columns: columns)
+    let copies = isEnabled(Self.asynchronousVariant) && tile.canCopy(a: a, b: b)
+    var macros = (copies ? tile : tile.withoutCopies).macros(a: a, b: b, columns: columns)
     if tile.precision != .fp32, matrixUnits == .emulated { macros["EMULATE_MMA"] = 1 }
     return macros
   }

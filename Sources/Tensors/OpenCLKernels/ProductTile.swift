@@ -12,7 +12,7 @@ package struct ProductTile: Hashable, Codable, Sendable {
   package var unroll = 8
   /// Floats between the rows of a slice, a multiple of 4.
   package var padding = 4
-  /// Slices in local memory, 1 or 2.
+  /// Slices in local memory, 1 or 2; on matrix units also 3 or 4, to which they are copied without registers.
   package var stages = 2
   /// Of the operands. With less than float32 the product runs on matrix units, where 32 items compute a tile of
   /// 8 x ``itemM`` times 4 x ``itemN`` values together.
@@ -29,6 +29,16 @@ package struct ProductTile: Hashable, Codable, Sendable {
 
   private var isOfMatrixUnits: Bool { precision != .fp32 }
 
+  /// Whether slices are copied to local memory without registers, while several others are under way.
+  package var isAsynchronous: Bool { stages > 2 }
+
+  /// This tile with so many slices in local memory.
+  package func with(stages: Int) -> ProductTile {
+    var tile = self
+    tile.stages = stages
+    return tile
+  }
+
   /// Work items of a group.
   package var items: Int { m / itemM * (n / itemN) }
   /// Bytes of local memory of a group.
@@ -36,7 +46,8 @@ package struct ProductTile: Hashable, Codable, Sendable {
     stages * depth * (m + n + 2 * padding) * (precision == .bf16 ? 2 : 4)
   }
   /// An estimate of an item's registers: its sums, the operands of one step, the loads of the next slice and their
-  /// places, and 24 for addresses and counters. On matrix units loads have up to 16 bytes and one place.
+  /// places, and 24 for addresses and counters. On matrix units loads have up to 16 bytes and one place; copies save them,
+  /// but ``withoutCopies`` may take their place.
   package var registers: Int {
     let loads = (m + n) * depth / max(1, items)
     return itemM * itemN + 24
@@ -52,8 +63,8 @@ package struct ProductTile: Hashable, Codable, Sendable {
 
   /// Whether all divisions of the kernel leave no rest, whatever the width of loads and their direction.
   package var isValid: Bool {
-    let powers = [m, n, depth, itemM, itemN, unroll, stages, vector]
-    guard powers.allSatisfy({ $0 > 0 && $0 & ($0 - 1) == 0 }), stages <= 2,
+    let powers = [m, n, depth, itemM, itemN, unroll, vector]
+    guard powers.allSatisfy({ $0 > 0 && $0 & ($0 - 1) == 0 }), 1...(isOfMatrixUnits ? 4 : 2) ~= stages,
       vector <= (precision == .bf16 ? 8 : 4), itemM <= m,
       itemN <= n,
       depth % unroll == 0, padding >= 0, padding % 4 == 0, itemM <= 16, itemN <= 16, m <= 256, n <= 256
@@ -78,6 +89,16 @@ package struct ProductTile: Hashable, Codable, Sendable {
   /// The widest loads, up to `limit` and ``vector``, that items and loads allow.
   func vectorWidth(_ extent: Int, limit: Int, along: Bool) -> Int {
     [8, 4, 2].first { $0 <= min(limit, vector) && loads(extent, vector: $0, along: along) != nil } ?? 1
+  }
+
+  /// The tile that computes the same where slices cannot be copied without registers.
+  var withoutCopies: ProductTile { isAsynchronous ? with(stages: 2) : self }
+
+  /// Whether loads of these operands have at least the four bytes that a copy without registers takes.
+  func canCopy(a: OperandLayout, b: OperandLayout) -> Bool {
+    let narrowest = min(
+      vectorWidth(m, limit: a.widest, along: a.along), vectorWidth(n, limit: b.widest, along: b.along))
+    return narrowest * (precision == .bf16 ? 2 : 4) >= 4
   }
 
   /// Values in a run of C that an item writes together.

@@ -37,7 +37,11 @@ package final class Tuner {
     isStopped: @escaping () -> Bool = { false }
   ) throws {
     (self.device, self.file, self.isQuick, self.isStopped) = (device, file, isQuick, isStopped)
-    self.candidates = candidates ?? ProductTile.candidates(on: device.info, device.precision, quick: isQuick)
+    self.candidates =
+      candidates
+      ?? ProductTile.candidates(
+        on: device.info, device.precision, quick: isQuick,
+        copies: device.isEnabled(OpenCL.asynchronousVariant))
     table = (try? file?.read()) ?? TuningTable()
   }
 
