@@ -58,7 +58,7 @@ private struct WinogradCPUWeights {
   /// For large filters, whose sums exist once: blocks of tiles are transformed, then tasks share points and panels.
   func sumByPoints(_ x: Tensor, _ dy: Tensor, _ winners: Buffer?, into sums: Buffer) throws {
     let perTile = WinogradTiles.points * (g.c + panels * device.panel)
-    let blocks = (tiles.count * perTile + (1 << 22) - 1) >> 22
+    let blocks = (tiles.count * perTile + (1 << 21) - 1) >> 21
     let block = max(128, (tiles.count + blocks - 1) / blocks + 3) / 4 * 4
     let values = try device.makeBuffer(byteCount: WinogradTiles.points * (block * g.c + 16) * 4)
     let gradients = try device.makeBuffer(
