@@ -30,9 +30,14 @@ INLINE void pack_rows(
         STORE(LOAD(a + (size_t)d * column + r), packed + d * HEIGHT + r);
     return;
   }
-  for (int d = 0; d < depth; d++)
-    for (int r = 0; r < HEIGHT; r++)
-      packed[d * HEIGHT + r] = r < height ? a[(size_t)r * row + (size_t)d * column] : 0.0f;
+  // A cache line of a row at a time: rows often share cache sets.
+  for (int d0 = 0; d0 < depth; d0 += 16)
+    for (int r = 0; r < HEIGHT; r++) {
+      global const float *values = a + (size_t)r * row + (size_t)d0 * column;
+      local float *target = packed + d0 * HEIGHT + r;
+      ROLLED for (int d = 0; d < min(16, depth - d0); d++)
+        target[d * HEIGHT] = r < height ? values[(size_t)d * column] : 0.0f;
+    }
 }
 
 // Whole tiles of a row-major A are read where they are, others from scratch: rows x depth_block + VECTOR floats, rows a
@@ -45,7 +50,7 @@ APART void matmul_task(
   for (int d0 = 0; d0 < k; d0 += depth_block) {
     const int depth = min(depth_block, k - d0);
     global const float *block = a + (size_t)first * a_row + (size_t)d0 * a_column;
-    const int in_place = a_column == 1 ? count / HEIGHT * HEIGHT : 0;
+    const int in_place = a_column == 1 && (a_row % 256 != 0 || n < 24 * PANEL) ? count / HEIGHT * HEIGHT : 0;
     for (int i = in_place; i < count; i += HEIGHT)
       pack_rows(
           block + (size_t)i * a_row, a_row, a_column, min(HEIGHT, count - i), m - first - i, depth, scratch + i * depth);
@@ -61,7 +66,7 @@ APART void matmul_task(
         if (i < in_place)
           TILE_PRODUCT_AHEAD(HEIGHT, tile, a_row, 1, b, PANEL, depth, b + (size_t)k * PANEL)
         else
-          TILE_PRODUCT(HEIGHT, packed, 1, HEIGHT, b, PANEL, depth)
+          TILE_PRODUCT_AHEAD(HEIGHT, packed, 1, HEIGHT, b, PANEL, depth, b + (size_t)k * PANEL)
         UNROLL for (int r = 0; r < HEIGHT; r++)
           if (i + r < count) {
             global float *target = c + (size_t)(first + i + r) * n + j;

@@ -16,7 +16,11 @@ struct ProductCase: CustomTestStringConvertible {
     ]
     let large =
       isUnderOclgrind
-      ? [] : [(97, 129, 513), (30, 40, 321), (128, 200, 1024), (64, 64, 511), (200, 300, 1), (3, 5, 14_401)]
+      ? []
+      : [
+        (97, 129, 513), (30, 40, 321), (128, 200, 1024), (64, 64, 511), (25, 770, 256), (200, 300, 1),
+        (3, 5, 14_401),
+      ]
     return (fixed + large).map { ProductCase(m: $0.0, n: $0.1, k: $0.2) }
   }()
 }

@@ -39,12 +39,7 @@ extension OpenCL {
     }
     let depthBlock = max(1, min(k, 512))
     let fits = (info.localMemory / 4 - vectorWidth) / depthBlock / tileHeight * tileHeight
-    // A deep product of few rows reads B once per task: no more of them than there are threads.
-    let isDeep = k > 4 * m
-    let tasks = isDeep ? info.computeUnits : 6 * info.computeUnits
-    let balanced = (m / tasks + tileHeight - 1) / tileHeight * tileHeight
-    let rows = max(
-      tileHeight, min(isDeep ? m + tileHeight - 1 : 8 * tileHeight, fits, balanced) / tileHeight * tileHeight)
+    let rows = rowsPerTask(m, isDeep: k > 4 * m, largest: max(tileHeight, fits))
     try launchTasks(
       "matmul_cpu",
       [.int(m), .int(n), .int(k)] + a.arguments
@@ -52,6 +47,20 @@ extension OpenCL {
           .buffer(packed), .optional(bias), .int(relu ? 1 : 0), .buffer(c), .int(rows), .int(depthBlock),
         ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock + vectorWidth,
       defines: k <= depthBlock ? pastCaches([m, n]) : [:], flops: 2 * m * n * k)
+  }
+
+  /// Rows of a product's task, whole tiles: so many that the threads end together and B is seldom read anew. A deep product
+  /// of few rows reads B once per task: then there are no more tasks than threads.
+  private func rowsPerTask(_ m: Int, isDeep: Bool, largest: Int) -> Int {
+    let threads = info.computeUnits
+    if isDeep { return min(largest, (m / threads + tileHeight) / tileHeight * tileHeight) }
+    func time(_ rows: Int) -> Int {
+      let tasks = (m + rows - 1) / rows
+      // Reading B costs as much as two more rows.
+      return (tasks + threads - 1) / threads * (rows + 2)
+    }
+    return stride(from: tileHeight, through: min(largest, 8 * tileHeight), by: tileHeight)
+      .reversed().min { time($0) < time($1) }!
   }
 
   /// b (depth, columns) in panels, zero-padded.
