@@ -141,8 +141,8 @@ kernel void convolution_cpu(
       offset_y, offset_x, x, panels, bias, relu, y, rows, scratch);
 }
 
-// Weights in panels [panel][k][PANEL] of columns (r, s, c); products [pixel][columns]; ow is at least HEIGHT. scratch: (h + 2 padding) * (w + 2 padding) * c floats for dx
-// with its padding, and ow * columns.
+// Weights in panels [panel][k][PANEL] of columns (r, s, c); products [pixel][columns]; ow is at least HEIGHT. scratch:
+// (h + 2 padding) * (w + 2 padding) * c floats for dx with its padding, and ow * columns.
 APART void convolution_scatter_task(
     const int image, const int h, const int w, const int c, const int oh, const int ow, const int k, const int r,
     const int s, const int stride, const int padding, global const float *restrict dy,
