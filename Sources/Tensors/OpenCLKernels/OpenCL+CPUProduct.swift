@@ -53,7 +53,10 @@ extension OpenCL {
   /// of few rows reads B once per task: then there are no more tasks than threads.
   private func rowsPerTask(_ m: Int, isDeep: Bool, largest: Int) -> Int {
     let threads = info.computeUnits
-    if isDeep { return min(largest, (m / threads + tileHeight) / tileHeight * tileHeight) }
+    if isDeep {
+      let share = (m + threads - 1) / threads
+      return min(largest, (share + tileHeight - 1) / tileHeight * tileHeight)
+    }
     func time(_ rows: Int) -> Int {
       let tasks = (m + rows - 1) / rows
       // Reading B costs as much as two more rows.
