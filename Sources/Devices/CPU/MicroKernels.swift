@@ -51,6 +51,24 @@ package struct MicroKernels: Sendable {
         _ relu: Bool, _ mask: Values?
       ) -> Void
   }
+  /// Winograd's algorithm for images of three channels, a vector of `width` outputs at a time.
+  package struct WinogradColors: Sendable {
+    package let width: Int
+    package let input:
+      @Sendable (_ x: Values, _ rowStride: Int, _ tiles: Int, _ v: Results, _ scratch: Results) -> Void
+    package let output:
+      @Sendable (
+        _ v: Values, _ tiles: Int, _ u: Values, _ pointStride: Int, _ channelStride: Int, _ y: Results,
+        _ rowStride: Int, _ pixelStride: Int, _ rows: Int, _ columns: Int, _ bias: Values?, _ relu: Bool,
+        _ streamed: Bool, _ scratch: Results
+      ) -> Void
+    package let gradient:
+      @Sendable (
+        _ v: Values, _ tiles: Int, _ dy: Values, _ rowStride: Int, _ pixelStride: Int, _ rows: Int,
+        _ columns: Int, _ sums: Results, _ pointStride: Int, _ channelStride: Int, _ accumulate: Bool,
+        _ scratch: Results
+      ) -> Void
+  }
   package typealias TapGradients =
     @Sendable (
       _ segment: Int, _ rows: Int, _ pixels: Int, _ x: Values, _ xRow: Int, _ xTap: Int, _ xPixel: Int,
@@ -158,6 +176,8 @@ package struct MicroKernels: Sendable {
   package let winogradInputGradient: WinogradInputGradient
   package let winogradFilter: WinogradFilter
   package let winogradFilterGradient: WinogradFilter
+  /// nil where a column of filters does not fit the registers.
+  package let winogradColors: WinogradColors?
   package let pgdStepLinf: PGDStepLinf
   package let channelStatistics: ChannelStatistics
   package let channelGradientSums: ChannelGradientSums
@@ -206,6 +226,9 @@ package struct MicroKernels: Sendable {
         winogradInputGradient = KernelsAVX512.kernelWinogradInputGradient
         winogradFilter = KernelsAVX512.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX512.kernelWinogradFilterGradient
+        winogradColors = WinogradColors(
+          width: KernelsAVX512.kernelPanelWidth() / 2, input: KernelsAVX512.kernelWinogradColorsInput,
+          output: KernelsAVX512.kernelWinogradColors, gradient: KernelsAVX512.kernelWinogradColorsGradient)
         pgdStepLinf = KernelsAVX512.kernelPGDStepLinf
         channelStatistics = KernelsAVX512.kernelChannelStatistics
         channelGradientSums = KernelsAVX512.kernelChannelGradientSums
@@ -234,6 +257,7 @@ package struct MicroKernels: Sendable {
         winogradInputGradient = KernelsAVX2.kernelWinogradInputGradient
         winogradFilter = KernelsAVX2.kernelWinogradFilter
         winogradFilterGradient = KernelsAVX2.kernelWinogradFilterGradient
+        winogradColors = nil
         pgdStepLinf = KernelsAVX2.kernelPGDStepLinf
         channelStatistics = KernelsAVX2.kernelChannelStatistics
         channelGradientSums = KernelsAVX2.kernelChannelGradientSums
@@ -270,6 +294,7 @@ package struct MicroKernels: Sendable {
       winogradInputGradient = KernelsBaseline.kernelWinogradInputGradient
       winogradFilter = KernelsBaseline.kernelWinogradFilter
       winogradFilterGradient = KernelsBaseline.kernelWinogradFilterGradient
+      winogradColors = nil
       pgdStepLinf = KernelsBaseline.kernelPGDStepLinf
       channelStatistics = KernelsBaseline.kernelChannelStatistics
       channelGradientSums = KernelsBaseline.kernelChannelGradientSums

@@ -1,101 +1,7 @@
-// Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308): a 4x4 tile of a 3x3 convolution
-// from 36 products instead of 144. Input tiles V = B^T x B, filters U = G w G^T, products M = V U per point and
-// summed over channels, outputs y = A^T M A; the gradient of the filters is G^T (V^T (A dy A^T)) G.
-//
-// The interpolation points are 0, +-5/8, +-3/2 and infinity: 4 to 7 times less rounding error than 0, +-1, +-2
-// at the same cost. Every function works on vectors of channels; `scratch` holds 36 vectors.
+// Tiles of Winograd's F(4x4, 3x3): see WinogradTransforms.swift. Every function works on vectors of channels; `scratch`
+// holds 36 vectors.
 
 internal import CSIMD
-
-private typealias Six = (Vector, Vector, Vector, Vector, Vector, Vector)
-private typealias Four = (Vector, Vector, Vector, Vector)
-private typealias Three = (Vector, Vector, Vector)
-
-@inline(__always) private var p: Float { 0.625 }
-@inline(__always) private var q: Float { 1.5 }
-@inline(__always) private var p2: Float { p * p }
-@inline(__always) private var q2: Float { q * q }
-
-/// c + a * b
-@inline(__always) private func sum(_ c: Vector, _ a: Vector, _ b: Float) -> Vector {
-  vector_multiply_add(c, a, vector_repeating(b))
-}
-
-/// B^T d
-@inline(__always) private func input(_ d: Six) -> Six {
-  let (even1, odd1) = (sum(d.4, d.2, -q2), sum(d.3, d.1, -q2))
-  let (even2, odd2) = (sum(d.4, d.2, -p2), sum(d.3, d.1, -p2))
-  return (
-    sum(sum(d.4, d.2, -(p2 + q2)), d.0, p2 * q2), sum(even1, odd1, p), sum(even1, odd1, -p),
-    sum(even2, odd2, q), sum(even2, odd2, -q), sum(sum(d.5, d.3, -(p2 + q2)), d.1, p2 * q2)
-  )
-}
-
-/// A^T m
-@inline(__always) private func output(_ m: Six) -> Four {
-  let (s1, d1, s2, d2) = (m.1 + m.2, m.1 - m.2, m.3 + m.4, m.3 - m.4)
-  return (
-    m.0 + s1 + s2, sum(d1 * p, d2, q), sum(s1 * p2, s2, q2), sum(sum(m.5, d1, p * p2), d2, q * q2)
-  )
-}
-
-/// B m
-@inline(__always) private func inputGradient(_ m: Six) -> Six {
-  let (s1, d1, s2, d2) = (m.1 + m.2, m.1 - m.2, m.3 + m.4, m.3 - m.4)
-  return (
-    m.0 * (p2 * q2), sum(sum(m.5 * (p2 * q2), d1, -p * q2), d2, -q * p2),
-    sum(sum(m.0 * -(p2 + q2), s1, -q2), s2, -p2), sum(sum(m.5 * -(p2 + q2), d1, p), d2, q), m.0 + s1 + s2, m.5
-  )
-}
-
-/// A y
-@inline(__always) private func outputGradient(_ y: Four) -> Six {
-  let (even1, odd1) = (sum(y.0, y.2, p2), sum(y.1, y.3, p2))
-  let (even2, odd2) = (sum(y.0, y.2, q2), sum(y.1, y.3, q2))
-  return (y.0, sum(even1, odd1, p), sum(even1, odd1, -p), sum(even2, odd2, q), sum(even2, odd2, -q), y.3)
-}
-
-@inline(__always) private var scaleP: Float { 1 / (2 * p2 * (p2 - q2)) }
-@inline(__always) private var scaleQ: Float { 1 / (2 * q2 * (q2 - p2)) }
-
-/// G g
-@inline(__always) private func filter(_ g: Three) -> Six {
-  let (even1, odd1) = (sum(g.0, g.2, p2) * scaleP, g.1 * (p * scaleP))
-  let (even2, odd2) = (sum(g.0, g.2, q2) * scaleQ, g.1 * (q * scaleQ))
-  return (g.0 * (1 / (p2 * q2)), even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, g.2)
-}
-
-/// G^T u
-@inline(__always) private func filterGradient(_ u: Six) -> Three {
-  let (s1, d1) = ((u.1 + u.2) * scaleP, (u.1 - u.2) * scaleP)
-  let (s2, d2) = ((u.3 + u.4) * scaleQ, (u.3 - u.4) * scaleQ)
-  return (u.0 * (1 / (p2 * q2)) + s1 + s2, sum(d1 * p, d2, q), sum(sum(u.5, s1, p2), s2, q2))
-}
-
-@inline(__always) private func six(_ at: UnsafePointer<Float>, _ step: Int) -> Six {
-  (
-    load(at), load(at + step), load(at + 2 * step), load(at + 3 * step), load(at + 4 * step),
-    load(at + 5 * step)
-  )
-}
-@inline(__always) private func put(_ v: Six, _ at: UnsafeMutablePointer<Float>, _ step: Int) {
-  store(at, v.0)
-  store(at + step, v.1)
-  store(at + 2 * step, v.2)
-  store(at + 3 * step, v.3)
-  store(at + 4 * step, v.4)
-  store(at + 5 * step, v.5)
-}
-
-/// Calls `body` with the start of each vector of `count` >= width values; the last one may overlap.
-@inline(__always) private func forVectors(_ count: Int, _ body: (Int) -> Void) {
-  var c = 0
-  while c + width <= count {
-    body(c)
-    c += width
-  }
-  if c < count { body(count - width) }
-}
 
 /// One 6x6 tile of `channels` (at least a vector of) channels; point (i, j) goes to v + (6 i + j) * pointStride.
 @inline(never)
@@ -105,9 +11,11 @@ public func kernelWinogradInput(
 ) {
   prefetchPixels(x + 6 * pixelStride, rowStride, rows: 6, 4 * pixelStride)
   forVectors(channels) { c in
-    for i in 0..<6 { put(input(six(x + c + i * rowStride, pixelStride)), scratch + i * width, 6 * width) }
+    for i in 0..<6 {
+      put(winogradInput(six(x + c + i * rowStride, pixelStride)), scratch + i * width, 6 * width)
+    }
     for j in 0..<6 {
-      put(input(six(scratch + j * 6 * width, width)), v + c + j * pointStride, 6 * pointStride)
+      put(winogradInput(six(scratch + j * 6 * width, width)), v + c + j * pointStride, 6 * pointStride)
     }
   }
 }
@@ -131,7 +39,7 @@ public func kernelWinogradOutput(
     outputColumns(m + c, pointStride, scratch)
     let b = load(bias + c)
     for i in 0..<rows {
-      let r = output(six(scratch + i * 6 * width, width))
+      let r = winogradOutput(six(scratch + i * 6 * width, width))
       let at = i * rowStride + c
       if c + width <= channels {
         store(y + at, vector_at_least(r.0 + b, floor))
@@ -168,8 +76,8 @@ public func kernelWinogradOutputPooled(
     outputColumns(m + c, pointStride, scratch)
     let b = load(bias + c)
     for i in 0..<rows {
-      let top = output(six(scratch + 12 * i * width, width))
-      let bottom = output(six(scratch + (12 * i + 6) * width, width))
+      let top = winogradOutput(six(scratch + 12 * i * width, width))
+      let bottom = winogradOutput(six(scratch + (12 * i + 6) * width, width))
       let at = i * rowStride + c
       pool(top.0, top.1, bottom.0, bottom.1, b, y + at, winner + at)
       if columns > 1 {
@@ -186,7 +94,7 @@ private func outputColumns(
   _ m: UnsafePointer<Float>, _ pointStride: Int, _ scratch: UnsafeMutablePointer<Float>
 ) {
   for j in 0..<6 {
-    let r = output(six(m + j * pointStride, 6 * pointStride))
+    let r = winogradOutput(six(m + j * pointStride, 6 * pointStride))
     let target = scratch + j * width
     store(target, r.0)
     store(target + 6 * width, r.1)
@@ -253,7 +161,7 @@ public func kernelWinogradOutputGradient(
       let values = (
         load(row), load(row + pixelStride), load(row + 2 * pixelStride), load(row + 3 * pixelStride)
       )
-      put(outputGradient(values), scratch + i * width, 4 * width)
+      put(winogradOutputGradient(values), scratch + i * width, 4 * width)
     }
     outputGradientColumns(scratch, d + c, pointStride)
   }
@@ -276,8 +184,9 @@ public func kernelWinogradOutputGradientPooled(
       let right =
         i < rows && columns > 1
         ? window(dy + at + pixelStride, winner + at + pixelStride) : (zero, zero, zero, zero)
-      put(outputGradient((left.0, left.1, right.0, right.1)), scratch + 2 * i * width, 4 * width)
-      put(outputGradient((left.2, left.3, right.2, right.3)), scratch + (2 * i + 1) * width, 4 * width)
+      put(winogradOutputGradient((left.0, left.1, right.0, right.1)), scratch + 2 * i * width, 4 * width)
+      put(
+        winogradOutputGradient((left.2, left.3, right.2, right.3)), scratch + (2 * i + 1) * width, 4 * width)
     }
     outputGradientColumns(scratch, d + c, pointStride)
   }
@@ -285,7 +194,7 @@ public func kernelWinogradOutputGradientPooled(
 
 /// The four pixels of a window: its gradient at the winner.
 @inline(__always)
-private func window(_ dy: UnsafePointer<Float>, _ winner: UnsafePointer<UInt8>) -> Four {
+private func window(_ dy: UnsafePointer<Float>, _ winner: UnsafePointer<UInt8>) -> FourVectors {
   let v = load(dy)
   return (
     vector_where_byte(v, winner, 0), vector_where_byte(v, winner, 1), vector_where_byte(v, winner, 2),
@@ -301,7 +210,7 @@ private func outputGradientColumns(
   for j in 0..<6 {
     let at = scratch + j * 4 * width
     let values = (load(at), load(at + width), load(at + 2 * width), load(at + 3 * width))
-    put(outputGradient(values), d + j * pointStride, 6 * pointStride)
+    put(winogradOutputGradient(values), d + j * pointStride, 6 * pointStride)
   }
 }
 
@@ -324,10 +233,11 @@ public func kernelWinogradInputGradient(
 ) {
   forVectors(panelWidth) { c in
     for j in 0..<6 {
-      put(inputGradient(six(m + c + j * pointStride, 6 * pointStride)), scratch + j * width, 6 * width)
+      put(
+        winogradInputGradient(six(m + c + j * pointStride, 6 * pointStride)), scratch + j * width, 6 * width)
     }
     for i in firstRow..<rows {
-      var r = inputGradient(six(scratch + i * 6 * width, width))
+      var r = winogradInputGradient(six(scratch + i * 6 * width, width))
       let row = dx + c + i * rowStride
       let addsAll = i < 2 && addsRows
       if addsAll || addsColumns {
@@ -362,12 +272,14 @@ public func kernelWinogradFilter(
     for r in 0..<3 {
       let row = w + c + r * 3 * tapStride
       put(
-        filter((load(row), load(row + tapStride), load(row + 2 * tapStride))), scratch + r * width, 3 * width)
+        winogradFilter((load(row), load(row + tapStride), load(row + 2 * tapStride))), scratch + r * width,
+        3 * width)
     }
     for j in 0..<6 {
       let at = scratch + j * 3 * width
       put(
-        filter((load(at), load(at + width), load(at + 2 * width))), u + c + j * pointStride, 6 * pointStride)
+        winogradFilter((load(at), load(at + width), load(at + 2 * width))), u + c + j * pointStride,
+        6 * pointStride)
     }
   }
 }
@@ -380,13 +292,13 @@ public func kernelWinogradFilterGradient(
 ) {
   forVectors(panelWidth) { c in
     for j in 0..<6 {
-      let r = filterGradient(six(u + c + j * pointStride, 6 * pointStride))
+      let r = winogradFilterGradient(six(u + c + j * pointStride, 6 * pointStride))
       store(scratch + j * width, r.0)
       store(scratch + (6 + j) * width, r.1)
       store(scratch + (12 + j) * width, r.2)
     }
     for i in 0..<3 {
-      let r = filterGradient(six(scratch + i * 6 * width, width))
+      let r = winogradFilterGradient(six(scratch + i * 6 * width, width))
       let target = w + c + i * 3 * tapStride
       store(target, r.0)
       store(target + tapStride, r.1)

@@ -60,13 +60,16 @@ struct PaddedRows {
   /// - Parameters:
   ///   - image: (height, width * channels).
   ///   - rows: those that are needed; without padding they lie in the image and nothing is copied.
+  ///   - paddedWidth: pixels of a row, if more than those of the image and its padding: then rows are copied.
   init(
     of image: UnsafePointer<Float>, height: Int, width: Int, channels: Int, padding: Int, rows: Range<Int>,
-    on cpu: CPU
+    paddedWidth: Int = 0, on cpu: CPU
   ) {
-    rowStride = (width + 2 * padding) * channels
-    first = padding > 0 ? rows.lowerBound : 0
-    guard padding > 0 else {
+    let right = max(padding, paddedWidth - padding - width) * channels
+    rowStride = (padding + width) * channels + right
+    let isCopied = padding > 0 || right > 0 || rows.upperBound > height
+    first = isCopied ? rows.lowerBound : 0
+    guard isCopied else {
       (buffer, start) = (nil, image)
       return
     }
@@ -79,7 +82,7 @@ struct PaddedRows {
       if (padding..<padding + height).contains(row) {
         target.update(repeating: 0, count: border)
         (target + border).update(from: image + (row - padding) * width * channels, count: width * channels)
-        (target + border + width * channels).update(repeating: 0, count: border)
+        (target + border + width * channels).update(repeating: 0, count: right)
       } else {
         target.update(repeating: 0, count: rowStride)
       }

@@ -10,6 +10,7 @@ extension CPU {
     into dw: UnsafeMutablePointer<Float>
   ) {
     if usesWinograd(g) { return weightGradientWinograd(g, x, dy, into: dw) }
+    if let kernels = winogradOfColors(g) { return weightGradientOfColors(kernels, g, x, dy, into: dw) }
     let job = DirectWeightGradient(g, x, dy, self)
     let size = g.r * g.s * g.c * job.columns
     let buffer = makeBuffer(byteCount: max(1, job.groups * size) * 4)

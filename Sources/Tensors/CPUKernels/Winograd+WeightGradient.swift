@@ -51,19 +51,15 @@ private struct WinogradWeightJob {
   private var inputStride: Int { perBlock * g.c + 16 }
   private var outputStride: Int { perBlock * width + 16 }
   private var blockFloats: Int { points * (inputStride + panels * outputStride) }
-  private var sumStride: Int { g.c * width }
-  private var groupStride: Int { points * panels * sumStride }
 
   func run(into dw: UnsafeMutablePointer<Float>) {
-    let buffer = cpu.makeBuffer(byteCount: groups * groupStride * 4)
-    let sums = buffer.address.assumingMemoryBound(to: Float.self)
+    let sums = WinogradSums(g, groups: groups, on: cpu)
     if groups > 1 { sumByGroups(into: sums) } else { sumTogether(into: sums) }
-    finish(sums, dw)
-    withExtendedLifetime(buffer) {}
+    sums.finish(into: dw)
   }
 
   /// Each task has its own tiles: what it transforms stays in its processor's caches.
-  private func sumByGroups(into sums: UnsafeMutablePointer<Float>) {
+  private func sumByGroups(into sums: WinogradSums) {
     cpu.parallel(groups) { group in
       let own = group * tiles.count / groups..<(group + 1) * tiles.count / groups
       let scratch = WinogradScratch(cpu, floats: blockFloats, g)
@@ -73,9 +69,9 @@ private struct WinogradWeightJob {
         transform(block, at: 0, v, d, scratch)
         for panel in 0..<panels {
           kernels.productByColumns(
-            points, inputStride, outputStride, sumStride, g.c, 1, block.count, v, 0, g.c,
-            d + panel * points * outputStride, width, sums + group * groupStride + panel * points * sumStride,
-            width, first > own.lowerBound, nil, false, nil, false, false)
+            points, inputStride, outputStride, sums.pointStride, g.c, 1, block.count, v, 0, g.c,
+            d + panel * points * outputStride, width, sums.panel(panel, group: group), width,
+            first > own.lowerBound, nil, false, nil, false, false)
         }
       }
     }
@@ -83,7 +79,7 @@ private struct WinogradWeightJob {
 
   /// For large filters, whose sums exist once: blocks of tiles are transformed by all threads, which then share points
   /// and panels.
-  private func sumTogether(into sums: UnsafeMutablePointer<Float>) {
+  private func sumTogether(into sums: WinogradSums) {
     let buffer = cpu.makeBuffer(byteCount: blockFloats * 4)
     let v = buffer.address.assumingMemoryBound(to: Float.self)
     let d = v + points * inputStride
@@ -110,7 +106,7 @@ private struct WinogradWeightJob {
   /// stay in the first-level cache.
   private func multiply(
     _ point: Int, panels: Range<Int>, tiles: Int, _ v: UnsafePointer<Float>, _ d: UnsafePointer<Float>,
-    accumulate: Bool, into sums: UnsafeMutablePointer<Float>
+    accumulate: Bool, into sums: WinogradSums
   ) {
     let isGathered = panels.count >= 8
     let rowsPerBlock = isGathered ? 96 : g.c
@@ -123,7 +119,9 @@ private struct WinogradWeightJob {
         let at = panel * points + point
         kernels.productByColumns(
           1, 0, 0, 0, height, 1, tiles, gathered.map { UnsafePointer($0) } ?? v, 0, isGathered ? 0 : g.c,
-          d + at * outputStride, width, sums + at * sumStride + start * width, width, accumulate, nil, false,
+          d + at * outputStride, width,
+          sums.panel(panel, group: 0) + point * sums.pointStride + start * width, width, accumulate, nil,
+          false,
           nil, false, false)
       }
     }
@@ -144,31 +142,6 @@ private struct WinogradWeightJob {
         dy.transform(
           tile, channel: panel * width, into: d + panel * points * outputStride + at * width,
           pointStride: outputStride, scratch)
-      }
-    }
-  }
-
-  /// Adds the groups and transforms the sums into the filters' gradients.
-  private func finish(_ sums: UnsafePointer<Float>, _ dw: UnsafeMutablePointer<Float>) {
-    cpu.parallel(panels * g.c) { task in
-      let (panel, channel) = (task / g.c, task % g.c)
-      let source = sums + panel * points * sumStride + channel * width
-      let column = panel * width
-      let target = dw + channel * g.k + column
-      let count = min(width, g.k - column)
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: (36 + 36 + 9) * width) { memory in
-        let total = memory.baseAddress!
-        let (scratch, aside) = (total + 36 * width, total + 72 * width)
-        for point in 0..<points {
-          let at = total + point * width
-          at.update(from: source + point * sumStride, count: width)
-          for group in 1..<max(1, groups) {
-            let other = source + group * groupStride + point * sumStride
-            for i in 0..<width { at[i] += other[i] }
-          }
-        }
-        kernels.winogradFilterGradient(total, width, aside, width, scratch)
-        for tap in 0..<9 { (target + tap * g.c * g.k).update(from: aside + tap * width, count: count) }
       }
     }
   }

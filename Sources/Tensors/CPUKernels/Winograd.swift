@@ -61,6 +61,15 @@ extension ConvolutionGeometry {
   /// tiles would reach so far beyond the output that more than about half of the saving is lost.
   var prefersWinograd: Bool {
     guard r == 3, s == 3, stride == 1, padding <= 2, c >= 16, k >= 16 else { return false }
+    return savesProducts
+  }
+
+  /// The same for images of three channels, without the input gradient, whose results are too few to fill vectors.
+  var prefersWinogradOfColors: Bool {
+    r == 3 && s == 3 && stride == 1 && padding <= 2 && c == 3 && savesProducts
+  }
+
+  private var savesProducts: Bool {
     if let forced = ConvolutionAlgorithm.forced { return forced == .winograd }
     let tiles = WinogradTiles(self)
     return tiles.down * tiles.across * WinogradTiles.points <= 5 * outputHeight * outputWidth

@@ -57,6 +57,8 @@ package struct Convolution: Operation {
         rows: geometry.n * geometry.h * geometry.w, into: y, epilogue: epilogue)
     } else if cpu.usesWinograd(geometry) {
       cpu.convolveWinograd(geometry, x, weights, into: y, bias: epilogue.bias, relu: relu)
+    } else if let kernels = cpu.winogradOfColors(geometry) {
+      cpu.convolveColors(kernels, geometry, x, weights, into: y, bias: epilogue.bias, relu: relu)
     } else {
       cpu.convolve(geometry, x, .forward(weights, on: cpu), into: y, epilogue: epilogue)
     }
