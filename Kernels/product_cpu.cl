@@ -11,7 +11,20 @@
 #define JOIN(a, b) JOIN_(a, b)
 #define VEC JOIN(float, VECTOR)
 #define LOAD(p) JOIN(vload, VECTOR)(0, p)
+// The vstore of PoCL is several stores, which a load of the whole vector waits for.
+#ifdef __clang__
+typedef VEC VEC_ANYWHERE __attribute__((aligned(4)));
+#define STORE_TO(space) \
+  __attribute__((always_inline, overloadable)) inline void store_vector(VEC v, space float *p) { \
+    *(space VEC_ANYWHERE *)p = v; \
+  }
+STORE_TO(global)
+STORE_TO(local)
+STORE_TO(private)
+#define STORE(v, p) store_vector(v, p)
+#else
 #define STORE(v, p) JOIN(vstore, VECTOR)(v, 0, p)
+#endif
 #define ZERO ((VEC)(0.0f))
 #define PANEL (2 * VECTOR)
 // Rows of a tile: the highest that fits the registers, and a third of it for what is left over.

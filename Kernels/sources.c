@@ -28,6 +28,9 @@ static const char matmul_cpu[] = {
 static const char matmul_gpu[] = {
 #embed "matmul_gpu.cl" suffix(,)
   0 };
+static const char images_cpu[] = {
+#embed "images_cpu.cl" suffix(,)
+  0 };
 static const char convolution_cpu[] = {
 #embed "convolution_cpu.cl" suffix(,)
   0 };
@@ -42,6 +45,9 @@ static const char winograd_tiles_cpu[] = {
   0 };
 static const char winograd_weight_cpu[] = {
 #embed "winograd_weight_cpu.cl" suffix(,)
+  0 };
+static const char winograd_colors_cpu[] = {
+#embed "winograd_colors_cpu.cl" suffix(,)
   0 };
 static const char winograd_gpu[] = {
 #embed "winograd_gpu.cl" suffix(,)
@@ -93,11 +99,13 @@ static const struct { const char *name, *text; } sources[] = {
   {"epilogue_gpu.cl", epilogue_gpu},
   {"matmul_cpu.cl", matmul_cpu},
   {"matmul_gpu.cl", matmul_gpu},
+  {"images_cpu.cl", images_cpu},
   {"convolution_cpu.cl", convolution_cpu},
   {"convolution_gpu.cl", convolution_gpu},
   {"winograd_cpu.cl", winograd_cpu},
   {"winograd_tiles_cpu.cl", winograd_tiles_cpu},
   {"winograd_weight_cpu.cl", winograd_weight_cpu},
+  {"winograd_colors_cpu.cl", winograd_colors_cpu},
   {"winograd_gpu.cl", winograd_gpu},
   {"pooling.cl", pooling},
   {"pooling_cpu.cl", pooling_cpu},

@@ -9,6 +9,9 @@ extension OpenCL {
     if usesWinogradCPU(g) {
       return try convolveWinogradCPU(g, x, weights, bias: bias, relu: relu, into: y)
     }
+    if usesWinogradOfColors(g) {
+      return try convolveColors(g, x, weights, bias: bias, relu: relu, into: y)
+    }
     if g.isPointwise {
       return try multiplyCPU(
         StridedMatrix(x.buffer, columns: g.c), StridedMatrix(weights.buffer, columns: g.k),
@@ -168,6 +171,7 @@ extension OpenCL {
     _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, into dw: Tensor
   ) throws {
     if usesWinogradCPU(g) { return try weightGradientWinogradCPU(g, x, dy, into: dw) }
+    if usesWinogradOfColors(g) { return try weightGradientOfColors(g, x, dy, into: dw) }
     if g.isPointwise {
       return try multiplyCPU(
         StridedMatrix(x.buffer, columns: g.c, transposed: true), StridedMatrix(dy.buffer, columns: g.k),

@@ -52,7 +52,7 @@ extension OpenCL {
   }
 
   /// Transformed weights (3, 3, C, K), kept for parameters until they change.
-  private func winogradFilters(_ weights: Tensor, _ form: WinogradFilterForm) throws -> Buffer {
+  func winogradFilters(_ weights: Tensor, _ form: WinogradFilterForm) throws -> Buffer {
     let (c, k) = (weights.shape[2], weights.shape[3])
     let (channels, outputs) = form == .forward ? (c, k) : (k, c)
     return try weights.buffer.derived("winograd \(form)") {

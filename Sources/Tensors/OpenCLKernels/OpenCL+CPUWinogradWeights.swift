@@ -7,18 +7,26 @@ extension OpenCL {
     _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, winners: Buffer? = nil, into dw: Tensor
   ) throws {
     let job = WinogradCPUWeights(self, g)
-    let sums = try makeBuffer(byteCount: job.groups * WinogradTiles.points * job.panels * g.c * panel * 4)
+    let sums = try winogradSums(g, groups: job.groups)
     if job.isGrouped {
       try job.sumByGroups(x, dy, winners, into: sums)
     } else {
       try job.sumByPoints(x, dy, winners, into: sums)
     }
-    // FINISHED in winograd_weight_cpu.cl.
-    let channels = 4
+    try finishWinogradSums(sums, groups: job.groups, g, into: dw)
+  }
+
+  /// Memory for what groups sum: [group][panel][point][channel][PANEL].
+  func winogradSums(_ g: ConvolutionGeometry, groups: Int) throws -> Buffer {
+    try makeBuffer(byteCount: groups * WinogradTiles.points * panels(g.k) * g.c * panel * 4)
+  }
+
+  /// Adds the groups and transforms the sums into dW.
+  func finishWinogradSums(_ sums: Buffer, groups: Int, _ g: ConvolutionGeometry, into dw: Tensor) throws {
+    let channels = 4  // FINISHED in winograd_weight_cpu.cl
     try launchTasks(
-      "winograd_weight_finish_cpu",
-      [.int(job.groups), .int(g.c), .int(g.k), .buffer(sums), .buffer(dw.buffer)],
-      tasks: [(g.c + channels - 1) / channels, job.panels],
+      "winograd_weight_finish_cpu", [.int(groups), .int(g.c), .int(g.k), .buffer(sums), .buffer(dw.buffer)],
+      tasks: [(g.c + channels - 1) / channels, panels(g.k)],
       scratch: WinogradTiles.points * channels * panel)
   }
 }
