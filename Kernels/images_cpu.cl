@@ -1,4 +1,4 @@
-// Images in local memory, for convolutions on CPU runtimes.
+// Images in local memory, for direct convolutions on CPU runtimes.
 
 // Copies `rows` rows of an image (h, w, c), from row `top` and column `left` on, `width` columns each; zero where they
 // reach beyond it. Of every `step` rows and columns one is copied.
@@ -21,3 +21,20 @@ APART void copy_rows(
     for (int e = last * c; e < width * c; e++) target[e] = 0.0f;
   }
 }
+
+// Of images for a single tap only the pixels that it sees are copied, next to each other: every COPY_STEP-th.
+#define COPY_STEP (r == 1 && s == 1 ? stride : 1)
+#define COPIED_STRIDE (stride / COPY_STEP)
+
+// Kernels of few channels are specialised: SEGMENT is s * c, TAP_ROWS is r, PIXEL is stride * c, TILE_ROWS the height of all
+// tiles, of which the last one may overlap the one before.
+#ifndef PIXEL
+#define PIXEL (COPIED_STRIDE * c)
+#endif
+#ifndef SEGMENT
+#define SEGMENT (s * c)
+#define TAP_ROWS r
+#define UNROLL_TAPS
+#else
+#define UNROLL_TAPS UNROLL
+#endif

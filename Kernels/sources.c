@@ -34,6 +34,12 @@ static const char images_cpu[] = {
 static const char convolution_cpu[] = {
 #embed "convolution_cpu.cl" suffix(,)
   0 };
+static const char convolution_scatter_cpu[] = {
+#embed "convolution_scatter_cpu.cl" suffix(,)
+  0 };
+static const char convolution_weight_cpu[] = {
+#embed "convolution_weight_cpu.cl" suffix(,)
+  0 };
 static const char convolution_gpu[] = {
 #embed "convolution_gpu.cl" suffix(,)
   0 };
@@ -101,6 +107,8 @@ static const struct { const char *name, *text; } sources[] = {
   {"matmul_gpu.cl", matmul_gpu},
   {"images_cpu.cl", images_cpu},
   {"convolution_cpu.cl", convolution_cpu},
+  {"convolution_scatter_cpu.cl", convolution_scatter_cpu},
+  {"convolution_weight_cpu.cl", convolution_weight_cpu},
   {"convolution_gpu.cl", convolution_gpu},
   {"winograd_cpu.cl", winograd_cpu},
   {"winograd_tiles_cpu.cl", winograd_tiles_cpu},

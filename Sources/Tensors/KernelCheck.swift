@@ -13,27 +13,44 @@ package struct KernelCheck: Sendable {
   /// What is given up when the check fails: a kernel shape (`gpu`, `cpu`), or a name that the host code asks
   /// `openCL.isEnabled` for. A shape's checks run only where it is in use.
   package let variant: String
+  /// What is to be used first, see `openCL.beforeFirstUse(of:)`; nil for a check that is made at once.
+  package let postponedUntil: String?
   /// Whether the results are right.
   package let passes: @Sendable (OpenCL) throws -> Bool
 
-  package init(_ name: String, variant: String, passes: @escaping @Sendable (OpenCL) throws -> Bool) {
-    (self.name, self.variant, self.passes) = (name, variant, passes)
+  package init(
+    _ name: String, variant: String, postponedUntil: String? = nil,
+    passes: @escaping @Sendable (OpenCL) throws -> Bool
+  ) {
+    (self.name, self.variant, self.postponedUntil, self.passes) = (name, variant, postponedUntil, passes)
   }
 
   /// Every check: products and direct convolutions of both shapes and of matrix units, without and with asynchronous
-  /// copies, and Winograd's algorithm.
+  /// copies, and Winograd's algorithm. CPU runtimes compile slowly, and most convolutions of networks are Winograd's: their
+  /// direct convolutions of many channels wait for their first use.
   package static let all: [KernelCheck] =
     OpenCL.KernelShape.allCases.flatMap { shape in
       [KernelCheck("matrix product", variant: shape.rawValue) { try product(on: .openCL($0)) }]
         + Convolution.Direction.allCases.map { direction in
           KernelCheck("convolution, \(direction.rawValue)", variant: shape.rawValue) {
-            try convolution(direction, .direct, on: .openCL($0))
+            try convolution(
+              direction, shape == .cpu ? fewChannels : fewChannels + manyChannels, on: .openCL($0))
           }
         }
     }
+    + [
+      KernelCheck(
+        "convolution of many channels", variant: OpenCL.KernelShape.cpu.rawValue,
+        postponedUntil: OpenCL.directConvolutions
+      ) { device in
+        try Convolution.Direction.allCases.allSatisfy {
+          try convolution($0, manyChannels, on: .openCL(device))
+        }
+      }
+    ]
     + Convolution.Direction.allCases.map { direction in
       KernelCheck("convolution, \(direction.rawValue)", variant: "winograd") {
-        try convolution(direction, .winograd, on: .openCL($0))
+        try convolution(direction, [(16, 35, 1)], .winograd, on: .openCL($0))
       }
     }
     + [OpenCL.matrixVariant, OpenCL.asynchronousVariant].flatMap { variant in
@@ -43,7 +60,9 @@ package struct KernelCheck: Sendable {
       ]
         + Convolution.Direction.allCases.map { direction in
           KernelCheck("convolution, \(direction.rawValue)", variant: variant) {
-            try convolution(direction, .direct, on: .openCL($0), copies: copies)
+            // Copies of 4, 8 and 16 bytes.
+            let copied = [(2, 64, 1), (20, 36, 1), ($0.precision == .tf32 ? 5 : 8, 40, 2)]
+            return try convolution(direction, copies ? copied : fewChannels + manyChannels, on: .openCL($0))
           }
         }
     }
@@ -93,48 +112,63 @@ package struct KernelCheck: Sendable {
     return true
   }
 
-  /// First layers have few channels and take kernels of their own. Asynchronous copies of 4, 8 and 16 bytes.
+  /// Channels, outputs and stride of convolutions: first layers take kernels of their own.
+  private typealias Layer = (channels: Int, outputs: Int, stride: Int)
+  private static let fewChannels: [Layer] = [(1, 64, 1)]
+  private static let manyChannels: [Layer] = [(19, 35, 1), (5, 35, 2)]
+
   private static func convolution(
-    _ direction: Convolution.Direction, _ algorithm: ConvolutionAlgorithm, on device: Device,
-    copies: Bool = false
+    _ direction: Convolution.Direction, _ layers: [Layer], _ algorithm: ConvolutionAlgorithm = .direct,
+    on device: Device
   ) throws -> Bool {
-    let copied = [(2, 64, 1), (20, 36, 1), (device.precision == .tf32 ? 5 : 8, 40, 2)]
-    let direct = copies ? copied : [(1, 64, 1), (19, 35, 1), (5, 35, 2)]
-    return try ConvolutionAlgorithm.$forced.withValue(algorithm) {
-      for (channels, outputs, stride) in algorithm == .winograd ? [(16, 35, 1)] : direct {
+    try ConvolutionAlgorithm.$forced.withValue(algorithm) {
+      try layers.allSatisfy { layer in
         let geometry = try ConvolutionGeometry(
-          images: [2, 9, 18, channels], weights: [3, 3, channels, outputs], stride: stride, padding: 1)
+          images: [2, 9, 18, layer.channels], weights: [3, 3, layer.channels, layer.outputs],
+          stride: layer.stride, padding: 1)
         let error = try ConvolutionError(geometry, rounded: device.precision).largest(direction, on: device)
-        guard error <= tolerance else { return false }
+        return error <= tolerance
       }
-      return true
     }
   }
 }
 
 extension OpenCL {
-  /// Checks the kernels in use, unless they have passed with this driver before. What fails is disabled: with a
-  /// kernel shape the other one takes its place, and is checked too.
+  /// Checks the kernels in use, some of them only before their first use, unless they have passed with this driver before.
+  /// What fails is disabled: with a kernel shape the other one takes its place, and is checked too.
   /// - Parameters:
   ///   - progress: called before each check with the number of those done and of all.
   ///   - warn: called with a sentence about each check that failed.
   /// - Throws: `.deviceUnavailable` if no kernel shape computes right results.
   package func checkKernels(
     _ checks: [KernelCheck] = KernelCheck.all, progress: (Int, Int) -> Void = { _, _ in },
-    warn: (String) -> Void
+    warn: @escaping (String) -> Void
+  ) throws {
+    let wanted = checks.filter { isInUse($0.variant) }
+    for check in wanted {
+      guard let name = check.postponedUntil else { continue }
+      postpone(until: name) { [unowned self] in try run([check], progress: { _, _ in }, warn: warn) }
+    }
+    let shape = kernelShape
+    try run(wanted.filter { $0.postponedUntil == nil }, progress: progress, warn: warn)
+    if kernelShape != shape { try checkKernels(checks, progress: progress, warn: warn) }
+  }
+
+  /// Runs checks that have not passed before; ends when another kernel shape takes the place of the one in use.
+  private func run(
+    _ checks: [KernelCheck], progress: (Int, Int) -> Void, warn: (String) -> Void
   ) throws {
     let key =
       ["kernel checks", kernelShape.rawValue, precision.rawValue] + checks.map(\.name) + info.identity
       + KernelSources.all
     if cache?.binary(for: key) != nil { return }
-    let wanted = checks.filter { isInUse($0.variant) }
-    for (index, check) in wanted.enumerated() where isEnabled(check.variant) && isInUse(check.variant) {
-      progress(index, wanted.count)
+    let shape = kernelShape
+    for (index, check) in checks.enumerated() where isEnabled(check.variant) && isInUse(check.variant) {
+      progress(index, checks.count)
       guard let reason = failure(of: check) else { continue }
-      let shape = kernelShape
       try disable(check.variant)
       warn("\(check.name), \(check.variant) kernels, \(reason) on \(info.name); it is not used")
-      if kernelShape != shape { return try checkKernels(checks, progress: progress, warn: warn) }
+      if kernelShape != shape { return }
     }
     if disabledVariants.isEmpty { cache?.store([], for: key) }
   }

@@ -26,8 +26,8 @@ struct KernelCheckTests {
   /// Each kernel of a product or convolution that computes one wrong number is found, and the other shape is used.
   @Test(arguments: OpenCL.KernelShape.allCases)
   func wrongKernelsAreFound(shape: OpenCL.KernelShape) throws {
-    let kernels = KernelSources.familyOfKernel.filter {
-      ["matmul_\(shape)", "convolution_\(shape)"].contains($0.value)
+    let kernels = KernelSources.familyOfKernel.filter { _, family in
+      family.hasSuffix("_\(shape)") && (family.hasPrefix("matmul_") || family.hasPrefix("convolution_"))
     }
     #expect(kernels.count >= 2)
     var launched = 0
@@ -93,6 +93,35 @@ struct KernelCheckTests {
       try open(.gpu, cache).checkKernels([check]) { _ in }
       #expect(runs.count == 4, "the other shape")
     }
+  }
+
+  /// Direct convolutions of many channels are checked right before the first of them; a wrong one makes way for the other
+  /// shape, which that convolution then runs with.
+  @Test(arguments: ["convolution_cpu", "convolution_weight_gradient_cpu"])
+  func directConvolutionsAreCheckedBeforeTheirFirstUse(kernel: String) throws {
+    let device = try open(.cpu, wrong: kernel)
+    var warnings: [String] = []
+    let late = KernelCheck.all.filter { $0.postponedUntil != nil }
+    #expect(!late.isEmpty)
+    try device.checkKernels(late) { warnings.append($0) }
+    var random = Seeded(6)
+    func gradients(channels: Int) throws -> Double {
+      let g = try ConvolutionGeometry(
+        images: [2, 6, 7, channels], weights: [3, 3, channels, 8], stride: 2, padding: 1)
+      let (x, w) = (random.floats(g.imageShape.count), random.floats(g.weightShape.count))
+      let dy = random.floats(g.outputShape.count)
+      let (_, _, dw) = ConvolutionTests.references(g, x, w, dy)
+      let result = try Convolution.gradients(
+        Tensor(x, shape: g.imageShape, on: .openCL(device)),
+        Tensor(w, shape: g.weightShape, on: .openCL(device)),
+        Tensor(dy, shape: g.outputShape, on: .openCL(device)), g)
+      return zip(try result.w.floats(), dw.values).map { abs(Double($0) - $1) }.max()!
+    }
+    _ = try gradients(channels: 1)
+    #expect(warnings.isEmpty && device.kernelShape == .cpu, "few channels need no check: \(warnings)")
+    #expect(try gradients(channels: 12) < 1e-4)
+    #expect(warnings.count == 1 && warnings[0].contains("many channels"), "\(warnings)")
+    #expect(device.kernelShape == .gpu)
   }
 
   @Test func kernelsThatDoNotCompileAreGivenUp() throws {

@@ -21,6 +21,7 @@ public final class OpenCL: @unchecked Sendable {
   package let vectorWidth: Int
   /// Kernel shapes and other variants that computed wrong results here; see ``disable(_:)``.
   package internal(set) var disabledVariants: Set<String> = []
+  private var postponed: [String: () throws -> Void] = [:]
   let api: TemperOpenCL
   let context: cl_context
   /// In order; replaced by one that takes times when profiling begins.
@@ -145,6 +146,16 @@ public final class OpenCL: @unchecked Sendable {
 
   /// Whether a variant of kernels may be used: a kernel shape's name, or the name that a ``KernelCheck`` gives.
   package func isEnabled(_ variant: String) -> Bool { !disabledVariants.contains(variant) }
+
+  /// Leaves work for the first time that ``beforeFirstUse(of:)`` is called with a name.
+  package func postpone(until name: String, _ work: @escaping () throws -> Void) {
+    lock.withLock { postponed[name] = work }
+  }
+
+  /// Does what was postponed until kernels of a name are used.
+  package func beforeFirstUse(of name: String) throws {
+    try lock.withLock { postponed.removeValue(forKey: name) }?()
+  }
 
   /// Stops the use of a variant that computes wrong results. If it is the kernel shape in use, the other one takes
   /// its place; without matrix units, or the shape that has them, operands stay float32.

@@ -124,7 +124,8 @@ extension OpenCL {
     into y: Tensor
   ) throws {
     let (x, full) = (pass.images.shape, y.shape)
-    let panels = try directPanels(weights, taps, transposed: transposed)
+    let defines = pastCaches(full).merging(shortDefines(pass, taps)) { $1 }
+    let panels = try directPanels(weights, taps, transposed: transposed, defines)
     var rows = pass.outputHeight
     while rows > 1,
       !fits(2 * scratch(pass, taps, rows: rows)) || (rows > 4 && x[0] < 8 * info.computeUnits)
@@ -142,14 +143,14 @@ extension OpenCL {
         .buffer(y.buffer), .int(rows),
       ], tasks: [(pass.outputHeight + rows - 1) / rows, x[0]],
       scratch: scratch(pass, taps, rows: rows),
-      defines: pastCaches(full).merging(
-        shortDefines(pass, taps)
-      ) { $1 },
+      defines: defines,
       flops: 2 * x[0] * pass.outputHeight * pass.outputWidth * full[3] * taps.rows * taps.columns * x[3])
   }
 
-  /// The taps of a pass in panels, kept for parameters until they change.
-  private func directPanels(_ weights: Tensor, _ taps: DirectTaps, transposed: Bool) throws -> Buffer {
+  /// The taps of a pass in panels, kept for parameters until they change; packed by the program of the convolution.
+  private func directPanels(
+    _ weights: Tensor, _ taps: DirectTaps, transposed: Bool, _ defines: [String: Int]
+  ) throws -> Buffer {
     let (c, k) = (weights.shape[2], weights.shape[3])
     let depth = taps.rows * taps.columns * (transposed ? k : c)
     let panels = panels(transposed ? c : k)
@@ -161,7 +162,7 @@ extension OpenCL {
       ]
       try launch(
         "convolution_pack_cpu", extents.map { .int($0) } + [.buffer(weights.buffer), .buffer(packed)],
-        global: [depth, panels], local: [16, 1], defines: cpuDefines)
+        global: [depth, panels], local: [16, 1], defines: cpuDefines.merging(defines) { $1 })
       return packed
     }
   }
