@@ -28,26 +28,32 @@ struct WinogradSums {
       * pointStride
   }
 
-  /// Adds the groups in order and transforms the sums into the filters' gradients.
+  /// Adds the groups in order and transforms the sums into the filters' gradients. A task takes some channels, whose sums
+  /// lie beside each other: those of different points are far apart.
   func finish(into dw: UnsafeMutablePointer<Float>) {
-    cpu.parallel(panels * g.c) { task in
-      let (panel, channel) = (task / g.c, task % g.c)
-      let column = panel * width
-      let target = dw + channel * g.k + column
-      let count = min(width, g.k - column)
-      let scratch = WinogradScratch(cpu, floats: 9 * width, g)
-      let (total, taps) = (scratch.patch, scratch.values)
+    let step = 8
+    let parts = (g.c + step - 1) / step
+    cpu.parallel(panels * parts) { task in
+      let (panel, part) = (task / parts, task % parts)
+      let channels = part * step..<min(g.c, (part + 1) * step)
+      let scratch = WinogradScratch(cpu, floats: (WinogradTiles.points * step + 9) * width, g)
+      let taps = scratch.values + WinogradTiles.points * step * width
       for point in 0..<WinogradTiles.points {
-        let at = total + point * width
-        let offset = point * pointStride + channel * width
-        at.update(from: self.panel(panel, group: 0) + offset, count: width)
+        let offset = point * pointStride + channels.lowerBound * width
+        let (total, count) = (scratch.values + point * step * width, channels.count * width)
+        total.update(from: self.panel(panel, group: 0) + offset, count: count)
         for group in 1..<max(1, groups) {
           let other = self.panel(panel, group: group) + offset
-          for i in 0..<width { at[i] += other[i] }
+          for i in 0..<count { total[i] += other[i] }
         }
       }
-      cpu.kernels.winogradFilterGradient(total, width, taps, width, scratch.vectors)
-      for tap in 0..<9 { (target + tap * g.c * g.k).update(from: taps + tap * width, count: count) }
+      for (i, channel) in channels.enumerated() {
+        cpu.kernels.winogradFilterGradient(
+          scratch.values + i * width, step * width, taps, width, scratch.vectors)
+        let target = dw + channel * g.k + panel * width
+        let count = min(width, g.k - panel * width)
+        for tap in 0..<9 { (target + tap * g.c * g.k).update(from: taps + tap * width, count: count) }
+      }
     }
   }
 }
