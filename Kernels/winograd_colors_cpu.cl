@@ -28,6 +28,7 @@ APART void transform_strip(local const float *x, const int row, const int tiles,
     input_points(LOAD(s), LOAD(s + row), LOAD(s + 2 * row), LOAD(s + 3 * row), LOAD(s + 4 * row), LOAD(s + 5 * row), o, 1);
     UNROLL for (int j = 0; j < 6; j++) STORE(o[j], scratch + j * count + at);
   }
+  scratch[6 * count] = 0.0f;  // the fourth float of the last pixel
   for (int tile = 0; tile < tiles; tile++)
     ROLLED for (int i = 0; i < 6; i++) {
       local const float *s = scratch + i * count + tile * 4 * COLORS;

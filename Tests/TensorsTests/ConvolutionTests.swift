@@ -167,6 +167,19 @@ let convolutionCases: [ConvolutionGeometry] = {
     }
   }
 
+  /// First layers of three channels take kernels of their own where vectors are of 16 floats: here whatever the native
+  /// width is.
+  @Test(.enabled(if: !OpenCLDeviceInfo.all.isEmpty, "SKIPPED: three channels: no OpenCL device"))
+  func threeChannelsWithWideVectors() throws {
+    let device = try OpenCL(OpenCLDeviceInfo.all[0], kernelShape: .cpu, vectorWidth: 16)
+    device.keepsFreeMemory = !isUnderOclgrind
+    let cases = convolutionCases.filter {
+      $0.r == 3 && $0.s == 3 && $0.stride == 1 && $0.c == 3 && $0.k % 16 == 0
+    }
+    #expect(!cases.isEmpty)
+    for g in cases { try forwardAndBothGradients(device: .openCL(device), g: g) }
+  }
+
   /// What Winograd's transforms add: their coefficients amplify rounding, and the error of a value comes from its
   /// whole tile, of which its own products can be a small part. The largest excess measured here is 76, at a corner that sees three
   /// products.

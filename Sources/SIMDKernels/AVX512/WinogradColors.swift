@@ -25,7 +25,7 @@ private let columnFloats = 6 * 4
 /// - Parameters:
 ///   - x: 6 rows of (4 tiles + 2) pixels of three channels, `rowStride` apart.
 ///   - v: per tile 144 floats: point (i, j), of three channels, at 24 j + 4 i.
-///   - scratch: 6 (12 tiles + 6) floats and 4 more.
+///   - scratch: 6 (12 tiles + 6) floats and one more.
 @inline(never)
 public func kernelWinogradColorsInput(
   _ x: UnsafePointer<Float>, _ rowStride: Int, _ tiles: Int, _ v: UnsafeMutablePointer<Float>,
@@ -33,6 +33,7 @@ public func kernelWinogradColorsInput(
 ) {
   let count = (4 * tiles + 2) * colors
   forVectors(count) { at in put(winogradInput(six(x + at, rowStride)), scratch + at, count) }
+  scratch[6 * count] = 0  // the fourth float of the last pixel
   for tile in 0..<tiles {
     var source = UnsafePointer(scratch) + tile * 4 * colors
     var target = v + tile * tileFloats
