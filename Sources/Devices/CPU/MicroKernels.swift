@@ -26,7 +26,7 @@ package struct MicroKernels: Sendable {
       _ depth: Int, _ a: Values, _ segmentStride: Int, _ stride: Int, _ b: Values, _ bStride: Int,
       _ c: Results,
       _ cRowStride: Int, _ accumulate: Bool, _ bias: Values?, _ relu: Bool, _ mask: Values?,
-      _ streamed: Bool, _ pairs: Bool
+      _ streamed: Bool, _ pairs: Bool, _ ahead: Values, _ aheadLines: Int
     ) -> Void
   package typealias Pair =
     @Sendable (_ x: Values, _ rows: Int, _ columns: Int, _ pairs: Results) -> Void
@@ -94,13 +94,14 @@ package struct MicroKernels: Sendable {
     ) -> Void
   package typealias WinogradInput =
     @Sendable (
-      _ x: Values, _ rowStride: Int, _ pixelStride: Int, _ channels: Int, _ v: Results, _ pointStride: Int,
-      _ scratch: Results
+      _ x: Values, _ rowStride: Int, _ pixelStride: Int, _ firstRow: Int, _ firstColumn: Int, _ rows: Int,
+      _ columns: Int, _ channels: Int, _ v: Results, _ pointStride: Int, _ scratch: Results
     ) -> Void
   package typealias WinogradOutput =
     @Sendable (
       _ m: Values, _ pointStride: Int, _ y: Results, _ rowStride: Int, _ pixelStride: Int, _ rows: Int,
-      _ columns: Int, _ channels: Int, _ bias: Values, _ relu: Bool, _ scratch: Results
+      _ columns: Int, _ channels: Int, _ bias: Values, _ relu: Bool, _ streamed: Bool,
+      _ scratch: Results
     ) -> Void
   package typealias WinogradOutputPooled =
     @Sendable (
@@ -109,8 +110,8 @@ package struct MicroKernels: Sendable {
     ) -> Void
   package typealias WinogradOutputGradient =
     @Sendable (
-      _ dy: Values, _ rowStride: Int, _ pixelStride: Int, _ d: Results, _ pointStride: Int,
-      _ scratch: Results
+      _ dy: Values, _ rowStride: Int, _ pixelStride: Int, _ rows: Int, _ columns: Int, _ d: Results,
+      _ pointStride: Int, _ scratch: Results
     ) -> Void
   package typealias WinogradOutputGradientPooled =
     @Sendable (

@@ -49,17 +49,26 @@ public func kernelPeak(_ repetitions: Int, _ factor: Float) -> Float {
 @inline(__always)
 private func forTiles(
   _ batches: Int, _ rows: Int, _ b: UnsafePointer<Float>, _ bBatch: Int, _ depth: Int, _ bStride: Int,
+  _ ahead: UnsafePointer<Float>, _ aheadLines: Int,
   _ body: (_ batch: Int, _ row: Int, _ count: Int, _ next: Upcoming) -> Void
 ) {
   let tiles = (rows + maximumRows - 1) / maximumRows
   guard tiles > 0 else { return }
   let (height, higher) = (rows / tiles, rows % tiles)
   let step = (bStride + tiles - 1) / tiles
+  let aheadPerTile = (aheadLines + batches * tiles - 1) / (batches * tiles)
+  var ahead = ahead
   for batch in 0..<batches {
     var row = 0
     var next = b + (batch < batches - 1 ? (batch + 1) * bBatch : batch * bBatch + depth * bStride)
     for tile in 0..<tiles {
       let count = tile < higher ? height + 1 : height
+      var lines = aheadPerTile
+      while lines > 0 {
+        prefetch_far(ahead)
+        ahead += 16
+        lines -= 1
+      }
       body(batch, row, count, Upcoming(start: next, step: step))
       next += depth * step
       row += count
@@ -74,15 +83,17 @@ private func forTiles(
 /// added to C if `accumulate`; then `bias` (panel values) is added, ReLU applied, and 0 stored where `mask`, laid
 /// out as C, is not positive. `streamed` stores C past the caches; its rows then begin at multiples of 64 bytes. Batch n
 /// starts at n * aBatch, n * bBatch and n * cBatch. With `pairs`, elements of A and B are pairs of bfloat16, and each depth
-/// adds two products (AVX512-BF16 only).
+/// adds two products (AVX512-BF16 only). Meanwhile about `aheadLines` cache lines from `ahead` on are fetched.
 @inline(never)
 public func kernelProductByRows(
   _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _ segments: Int, _ depth: Int,
   _ a: UnsafePointer<Float>, _ segmentStride: Int, _ rowStride: Int, _ b: UnsafePointer<Float>,
   _ bStride: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool,
-  _ bias: UnsafePointer<Float>?, _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool, _ pairs: Bool
+  _ bias: UnsafePointer<Float>?, _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool, _ pairs: Bool,
+  _ ahead: UnsafePointer<Float>, _ aheadLines: Int
 ) {
-  forTiles(batches, rows, b, bBatch, segments * depth, bStride) { batch, row, count, next in
+  forTiles(batches, rows, b, bBatch, segments * depth, bStride, ahead, aheadLines) {
+    batch, row, count, next in
     let offset = batch * cBatch + row * cRowStride
     let tile = RowsTile<Floats>(
       segments: segments, depth: depth, a: a + batch * aBatch + row * rowStride,
@@ -134,9 +145,10 @@ public func kernelProductByColumns(
   _ batches: Int, _ aBatch: Int, _ bBatch: Int, _ cBatch: Int, _ rows: Int, _: Int, _ depth: Int,
   _ a: UnsafePointer<Float>, _: Int, _ depthStride: Int, _ b: UnsafePointer<Float>,
   _ bStride: Int, _ c: UnsafeMutablePointer<Float>, _ cRowStride: Int, _ accumulate: Bool,
-  _ bias: UnsafePointer<Float>?, _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool, _ pairs: Bool
+  _ bias: UnsafePointer<Float>?, _ relu: Bool, _ mask: UnsafePointer<Float>?, _ streamed: Bool, _ pairs: Bool,
+  _ ahead: UnsafePointer<Float>, _ aheadLines: Int
 ) {
-  forTiles(batches, rows, b, bBatch, depth, bStride) { batch, row, count, next in
+  forTiles(batches, rows, b, bBatch, depth, bStride, ahead, aheadLines) { batch, row, count, next in
     let offset = batch * cBatch + row * cRowStride
     let (start, stride) = depthStride > 0 ? (row, depthStride) : (row * depth, count)
     let tile = ColumnsTile<Floats>(

@@ -4,20 +4,45 @@
 internal import CSIMD
 
 /// One 6x6 tile of `channels` (at least a vector of) channels; point (i, j) goes to v + (6 i + j) * pointStride.
+///
+/// - Parameters:
+///   - x: where pixel (0, 0) would lie; only those from (firstRow, firstColumn), each at most 2, up to (rows, columns)
+///     lie inside the image. Others count as 0.
 @inline(never)
 public func kernelWinogradInput(
-  _ x: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ channels: Int,
-  _ v: UnsafeMutablePointer<Float>, _ pointStride: Int, _ scratch: UnsafeMutablePointer<Float>
+  _ x: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ firstRow: Int, _ firstColumn: Int,
+  _ rows: Int, _ columns: Int, _ channels: Int, _ v: UnsafeMutablePointer<Float>, _ pointStride: Int,
+  _ scratch: UnsafeMutablePointer<Float>
 ) {
   prefetchPixels(x + 6 * pixelStride, rowStride, rows: 6, 4 * pixelStride)
+  let isWide = firstColumn < 1 && columns > 5
   forVectors(channels) { c in
     for i in 0..<6 {
-      put(winogradInput(six(x + c + i * rowStride, pixelStride)), scratch + i * width, 6 * width)
+      let row = x + c + i * rowStride
+      if i < firstRow || i >= rows {
+        put(zeros, scratch + i * width, 6 * width)
+      } else if isWide {
+        put(winogradInput(six(row, pixelStride)), scratch + i * width, 6 * width)
+      } else {
+        put(winogradInput(six(row, pixelStride, firstColumn, columns)), scratch + i * width, 6 * width)
+      }
     }
     for j in 0..<6 {
       put(winogradInput(six(scratch + j * 6 * width, width)), v + c + j * pointStride, 6 * pointStride)
     }
   }
+}
+
+private var zeros: SixVectors { (.zero, .zero, .zero, .zero, .zero, .zero) }
+
+/// Pixels of a row from `first`, at most 2, up to `end`; others are 0.
+@inline(__always)
+private func six(_ row: UnsafePointer<Float>, _ step: Int, _ first: Int, _ end: Int) -> SixVectors {
+  (
+    first < 1 ? load(row) : .zero, first < 2 && end > 1 ? load(row + step) : .zero,
+    end > 2 ? load(row + 2 * step) : .zero, end > 3 ? load(row + 3 * step) : .zero,
+    end > 4 ? load(row + 4 * step) : .zero, end > 5 ? load(row + 5 * step) : .zero
+  )
 }
 
 /// A 4x4 tile of a panel of channels from the 36 products m + (6 i + j) * pointStride; then bias, ReLU.
@@ -26,33 +51,46 @@ public func kernelWinogradInput(
 ///   - rows: rows and columns of the tile that lie inside the image.
 ///   - channels: channels of the panel that exist.
 ///   - bias: panel values.
+///   - streamed: whether whole rows are stored past the caches; then panels begin at multiples of a vector's size.
 @inline(never)
 public func kernelWinogradOutput(
   _ m: UnsafePointer<Float>, _ pointStride: Int, _ y: UnsafeMutablePointer<Float>, _ rowStride: Int,
   _ pixelStride: Int, _ rows: Int, _ columns: Int, _ channels: Int, _ bias: UnsafePointer<Float>,
-  _ relu: Bool, _ scratch: UnsafeMutablePointer<Float>
+  _ relu: Bool, _ streamed: Bool, _ scratch: UnsafeMutablePointer<Float>
 ) {
   let floor = vector_repeating(relu ? 0 : -.infinity)
-  prefetchPanels(y + 4 * pixelStride, rowStride, pixelStride)
+  let streams = streamed && columns == 4 && channels == panelWidth
+  if !streams { prefetchPanels(y + 4 * pixelStride, rowStride, pixelStride) }
   var c = 0
   while c < channels {
     outputColumns(m + c, pointStride, scratch)
     let b = load(bias + c)
     for i in 0..<rows {
-      let r = winogradOutput(six(scratch + i * 6 * width, width))
+      let sums = winogradOutput(six(scratch + i * 6 * width, width))
+      let r: FourVectors = (
+        vector_at_least(sums.0 + b, floor), vector_at_least(sums.1 + b, floor),
+        vector_at_least(sums.2 + b, floor), vector_at_least(sums.3 + b, floor)
+      )
       let at = i * rowStride + c
+      if streams {
+        stream(y + at, r.0)
+        stream(y + at + pixelStride, r.1)
+        stream(y + at + 2 * pixelStride, r.2)
+        stream(y + at + 3 * pixelStride, r.3)
+        continue
+      }
       if c + width <= channels {
-        store(y + at, vector_at_least(r.0 + b, floor))
-        if columns > 1 { store(y + at + pixelStride, vector_at_least(r.1 + b, floor)) }
-        if columns > 2 { store(y + at + 2 * pixelStride, vector_at_least(r.2 + b, floor)) }
-        if columns > 3 { store(y + at + 3 * pixelStride, vector_at_least(r.3 + b, floor)) }
+        store(y + at, r.0)
+        if columns > 1 { store(y + at + pixelStride, r.1) }
+        if columns > 2 { store(y + at + 2 * pixelStride, r.2) }
+        if columns > 3 { store(y + at + 3 * pixelStride, r.3) }
         continue
       }
       let aside = scratch + 24 * width
-      store(aside, vector_at_least(r.0 + b, floor))
-      store(aside + width, vector_at_least(r.1 + b, floor))
-      store(aside + 2 * width, vector_at_least(r.2 + b, floor))
-      store(aside + 3 * width, vector_at_least(r.3 + b, floor))
+      store(aside, r.0)
+      store(aside + width, r.1)
+      store(aside + 2 * width, r.2)
+      store(aside + 3 * width, r.3)
       for j in 0..<columns {
         for k in 0..<(channels - c) {
           y[at + j * pixelStride + k] = aside[j * width + k]
@@ -148,18 +186,21 @@ private func prefetchPanels(_ y: UnsafePointer<Float>, _ rowStride: Int, _ pixel
   for j in 0..<4 { prefetchPixels(y + j * pixelStride, rowStride, rows: 4, panelWidth) }
 }
 
-/// One 4x4 tile of a panel of an output's gradient; point (i, j) goes to d + (6 i + j) * pointStride.
+/// One 4x4 tile of a panel of an output's gradient; point (i, j) goes to d + (6 i + j) * pointStride. Only the first
+/// `rows` and `columns` of it lie inside the image; others count as 0.
 @inline(never)
 public func kernelWinogradOutputGradient(
-  _ dy: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ d: UnsafeMutablePointer<Float>,
-  _ pointStride: Int, _ scratch: UnsafeMutablePointer<Float>
+  _ dy: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ rows: Int, _ columns: Int,
+  _ d: UnsafeMutablePointer<Float>, _ pointStride: Int, _ scratch: UnsafeMutablePointer<Float>
 ) {
   prefetchPanels(dy + 4 * pixelStride, rowStride, pixelStride)
   forVectors(panelWidth) { c in
     for i in 0..<4 {
       let row = dy + c + i * rowStride
-      let values = (
-        load(row), load(row + pixelStride), load(row + 2 * pixelStride), load(row + 3 * pixelStride)
+      let end = i < rows ? columns : 0
+      let values: FourVectors = (
+        end > 0 ? load(row) : .zero, end > 1 ? load(row + pixelStride) : .zero,
+        end > 2 ? load(row + 2 * pixelStride) : .zero, end > 3 ? load(row + 3 * pixelStride) : .zero
       )
       put(winogradOutputGradient(values), scratch + i * width, 4 * width)
     }

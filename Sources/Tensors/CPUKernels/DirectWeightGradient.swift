@@ -159,7 +159,7 @@ private struct DirectWeightGradient {
           1, 0, 0, 0, height, 1, summed, tiles, 0, 0,
           gradients.pointer + (panel - panels.lowerBound) * gradients.panel, gradients.stride,
           sum + start * columns + panel * width,
-          columns, accumulate, nil, false, nil, false, isPaired)
+          columns, accumulate, nil, false, nil, false, isPaired, sum, 0)
       }
     }
     withExtendedLifetime(sources) {}

@@ -164,14 +164,14 @@ struct TileProduct {
     guard c.columns < panelWidth else {
       product(
         1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, panelWidth, c.pointer, c.rowStride,
-        c.accumulate, epilogue.bias, epilogue.relu, epilogue.mask, epilogue.streamed, pairs)
+        c.accumulate, epilogue.bias, epilogue.relu, epilogue.mask, epilogue.streamed, pairs, a, 0)
       return
     }
     withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, c.rows * panelWidth)) { aside in
       let aside = aside.baseAddress!
       product(
         1, 0, 0, 0, c.rows, segments, depth, a, segmentStride, stride, b, panelWidth, aside, panelWidth,
-        false, nil, false, nil, false, pairs)
+        false, nil, false, nil, false, pairs, a, 0)
       finish(aside, c, epilogue)
     }
   }

@@ -11,7 +11,8 @@ extension CPU {
     winners: UnsafeMutablePointer<UInt8>? = nil
   ) {
     let pass = WinogradForward(
-      kernels: kernels, tiles: WinogradTiles(g), x: x, y: y, bias: bias, relu: relu, winners: winners)
+      kernels: kernels, tiles: WinogradTiles(g), x: x, y: y, bias: bias, relu: relu,
+      streamed: streams(y, rows: g.n * g.outputHeight * g.outputWidth, columns: g.k), winners: winners)
     run(pass, .of(weights, .forward, on: self))
   }
 }
@@ -23,6 +24,7 @@ private struct WinogradForward: WinogradPass {
   let y: UnsafeMutablePointer<Float>
   let bias: UnsafePointer<Float>?
   let relu: Bool
+  let streamed: Bool
   let winners: UnsafeMutablePointer<UInt8>?
 
   private var g: ConvolutionGeometry { tiles.geometry }
@@ -31,11 +33,16 @@ private struct WinogradForward: WinogradPass {
   var columns: Int { g.k }
   var tilesPerGroup: Int { 1 }
 
+  func source(of range: Range<Int>) -> Lines { tiles.inputLines(range, of: x) }
+
+  func target(of range: Range<Int>) -> Lines {
+    streamed && winners == nil ? .none : tiles.outputLines(range, of: y, isPooled: winners != nil)
+  }
+
   func transform(
     _ tile: Int, into v: UnsafeMutablePointer<Float>, pointStride: Int, _ scratch: WinogradScratch
   ) {
-    let source = scratch.inputPatch(tiles.place(tile), x, g)
-    kernels.winogradInput(source.pointer, source.rowStride, g.c, g.c, v, pointStride, scratch.vectors)
+    tiles.transformInput(tile, of: x, into: v, pointStride: pointStride, kernels, scratch)
   }
 
   func finish(
@@ -58,6 +65,6 @@ private struct WinogradForward: WinogradPass {
     let at = ((place.image * g.outputHeight + place.row) * g.outputWidth + place.column) * g.k + column
     kernels.winogradOutput(
       products, pointStride, y + at, g.outputWidth * g.k, g.k, rows, columns, min(width, g.k - column), bias,
-      relu, scratch.vectors)
+      relu, streamed, scratch.vectors)
   }
 }

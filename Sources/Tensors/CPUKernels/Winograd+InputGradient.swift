@@ -35,6 +35,9 @@ private struct WinogradInputGradient: WinogradPass {
   var columns: Int { g.c }
   var tilesPerGroup: Int { tiles.down * tiles.across }
 
+  func source(of range: Range<Int>) -> Lines { dy.lines(range) }
+  func target(of range: Range<Int>) -> Lines { tiles.inputLines(range, of: dx) }
+
   func transform(
     _ tile: Int, into d: UnsafeMutablePointer<Float>, pointStride: Int, _ scratch: WinogradScratch
   ) {

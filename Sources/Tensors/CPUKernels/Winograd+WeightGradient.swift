@@ -41,8 +41,17 @@ private struct WinogradWeightJob {
       while groups < 16, tiles.count >= 512 * groups { groups *= 2 }
     }
     self.groups = groups
-    // Of a group about 512 KB, which the second-level cache holds; else 4 MB, so that sums are seldom read and written.
-    perBlock = min(tiles.count, groups > 1 ? max(48, 131_072 / perTile) : max(128, 1 << 20 / perTile))
+    let wished: Int
+    if groups > 1 {
+      // About 300 KB: the second-level cache also holds what is fetched for the next block.
+      wished = max(28, 76_800 / perTile)
+    } else if g.c * g.k <= WinogradSchedule.largestFilterPerTask {
+      wished = 64
+    } else {
+      // 4 MB, so that sums in memory are seldom read and written.
+      wished = max(128, 1 << 20 / perTile)
+    }
+    perBlock = min(tiles.count, wished)
   }
 
   private var g: ConvolutionGeometry { tiles.geometry }
@@ -62,19 +71,30 @@ private struct WinogradWeightJob {
   private func sumByGroups(into sums: WinogradSums) {
     cpu.parallel(groups) { group in
       let own = group * tiles.count / groups..<(group + 1) * tiles.count / groups
-      let scratch = WinogradScratch(cpu, floats: blockFloats, g)
+      let scratch = WinogradScratch(cpu, floats: blockFloats)
       let (v, d) = (scratch.values, scratch.values + points * inputStride)
       for first in stride(from: own.lowerBound, to: own.upperBound, by: perBlock) {
         let block = first..<min(own.upperBound, first + perBlock)
         transform(block, at: 0, v, d, scratch)
         for panel in 0..<panels {
-          kernels.productByColumns(
-            points, inputStride, outputStride, sums.pointStride, g.c, 1, block.count, v, 0, g.c,
-            d + panel * points * outputStride, width, sums.panel(panel, group: group), width,
-            first > own.lowerBound, nil, false, nil, false, false)
+          let half = points / 2
+          let ahead = ahead(panel, next: block.upperBound..<min(own.upperBound, block.upperBound + perBlock))
+          for point in stride(from: 0, to: points, by: half) {
+            let ahead = point == 0 ? ahead.0 : ahead.1
+            kernels.productByColumns(
+              half, inputStride, outputStride, sums.pointStride, g.c, 1, block.count,
+              v + point * inputStride, 0, g.c, d + (panel * points + point) * outputStride, width,
+              sums.panel(panel, group: group) + point * sums.pointStride, width, first > own.lowerBound, nil,
+              false, nil, false, false, ahead.start, ahead.count)
+          }
         }
       }
     }
+  }
+
+  /// What is fetched during each half of the products of a panel: at last, what the transforms of the next block read.
+  private func ahead(_ panel: Int, next: Range<Int>) -> (Lines, Lines) {
+    panel == panels - 1 ? (tiles.inputLines(next, of: x), dy.lines(next)) : (.none, .none)
   }
 
   /// For large filters, whose sums exist once: blocks of tiles are transformed by all threads, which then share points
@@ -88,15 +108,19 @@ private struct WinogradWeightJob {
     for first in stride(from: 0, to: tiles.count, by: perBlock) {
       let block = first..<min(tiles.count, first + perBlock)
       cpu.parallel((block.count + step - 1) / step) { task in
-        let scratch = WinogradScratch(cpu, floats: 0, g)
+        let scratch = WinogradScratch(cpu, floats: 0)
         let start = first + task * step
         transform(start..<min(block.upperBound, start + step), at: task * step, v, d, scratch)
       }
-      cpu.parallel(points * parts) { task in
+      let next = block.upperBound..<min(tiles.count, block.upperBound + perBlock)
+      let (inputs, gradients) = (tiles.inputLines(next, of: x), dy.lines(next))
+      let tasks = points * parts
+      cpu.parallel(tasks) { task in
         let (part, point) = (task / points, task % points)
         multiply(
           point, panels: part * panels / parts..<(part + 1) * panels / parts, tiles: block.count,
-          v + point * inputStride, d, accumulate: first > 0, into: sums)
+          v + point * inputStride, d, accumulate: first > 0, into: sums,
+          ahead: (task % 2 == 0 ? inputs : gradients).part(task / 2, of: tasks / 2))
       }
     }
     withExtendedLifetime(buffer) {}
@@ -106,7 +130,7 @@ private struct WinogradWeightJob {
   /// stay in the first-level cache.
   private func multiply(
     _ point: Int, panels: Range<Int>, tiles: Int, _ v: UnsafePointer<Float>, _ d: UnsafePointer<Float>,
-    accumulate: Bool, into sums: WinogradSums
+    accumulate: Bool, into sums: WinogradSums, ahead: Lines
   ) {
     let isGathered = panels.count >= 8
     let rowsPerBlock = isGathered ? 96 : g.c
@@ -117,12 +141,13 @@ private struct WinogradWeightJob {
       if let gathered { kernels.gatherTiles(v, start, height, g.c, 0, 1, 0, tiles, g.c, gathered, tiles, 0) }
       for panel in panels {
         let at = panel * points + point
+        let ahead = start == 0 && panel == panels.lowerBound ? ahead : .none
         kernels.productByColumns(
           1, 0, 0, 0, height, 1, tiles, gathered.map { UnsafePointer($0) } ?? v, 0, isGathered ? 0 : g.c,
           d + at * outputStride, width,
           sums.panel(panel, group: 0) + point * sums.pointStride + start * width, width, accumulate, nil,
           false,
-          nil, false, false)
+          nil, false, false, ahead.start, ahead.count)
       }
     }
     withExtendedLifetime(buffer) {}
@@ -135,9 +160,7 @@ private struct WinogradWeightJob {
   ) {
     for tile in range {
       let at = at + tile - range.lowerBound
-      let source = scratch.inputPatch(tiles.place(tile), x, g)
-      kernels.winogradInput(
-        source.pointer, source.rowStride, g.c, g.c, v + at * g.c, inputStride, scratch.vectors)
+      tiles.transformInput(tile, of: x, into: v + at * g.c, pointStride: inputStride, kernels, scratch)
       for panel in 0..<panels {
         dy.transform(
           tile, channel: panel * width, into: d + panel * points * outputStride + at * width,

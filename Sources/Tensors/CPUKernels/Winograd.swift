@@ -54,6 +54,43 @@ struct WinogradTiles {
     let within = tile % (down * across)
     return (tile / (down * across), within / across * Self.extent, within % across * Self.extent)
   }
+
+  /// The rows of the input that consecutive tiles lie in.
+  func inputLines(_ range: Range<Int>, of x: UnsafePointer<Float>) -> Lines {
+    let g = geometry
+    return lines(range, of: x, height: g.h, width: g.w * g.c) { $0.row - g.padding..<$0.row - g.padding + 6 }
+  }
+
+  /// The rows of the output, or of a max pool of 2x2 that follows, that consecutive tiles lie in.
+  func outputLines(_ range: Range<Int>, of y: UnsafePointer<Float>, isPooled: Bool) -> Lines {
+    let (g, scale) = (geometry, isPooled ? 2 : 1)
+    return lines(range, of: y, height: g.outputHeight / scale, width: g.outputWidth / scale * g.k) {
+      $0.row / scale..<($0.row + 4) / scale
+    }
+  }
+
+  private func lines(
+    _ range: Range<Int>, of images: UnsafePointer<Float>, height: Int, width: Int,
+    rows: ((image: Int, row: Int, column: Int)) -> Range<Int>
+  ) -> Lines {
+    guard let last = range.last else { return .none }
+    let (first, end) = (place(range.lowerBound), place(last))
+    let start = first.image * height + max(0, rows(first).lowerBound)
+    let rows = end.image * height + min(height, rows(end).upperBound) - start
+    return Lines(images + start * width, floats: rows * width)
+  }
+
+  /// B^T x B of the 6x6 pixels of the input that a tile reads.
+  func transformInput(
+    _ tile: Int, of x: UnsafePointer<Float>, into v: UnsafeMutablePointer<Float>, pointStride: Int,
+    _ kernels: MicroKernels, _ scratch: WinogradScratch
+  ) {
+    let (g, place) = (geometry, place(tile))
+    let (top, left) = (place.row - g.padding, place.column - g.padding)
+    kernels.winogradInput(
+      x + ((place.image * g.h + top) * g.w + left) * g.c, g.w * g.c, g.c, max(0, -top), max(0, -left),
+      min(6, g.h - top), min(6, g.w - left), g.c, v, pointStride, scratch.vectors)
+  }
 }
 
 extension ConvolutionGeometry {
@@ -79,4 +116,26 @@ extension ConvolutionGeometry {
 extension CPU {
   /// Winograd where it pays, with operands in float32.
   func usesWinograd(_ g: ConvolutionGeometry) -> Bool { !g.isPaired && g.prefersWinograd }
+}
+
+/// Memory that is fetched ahead of its use, in cache lines.
+struct Lines {
+  /// No memory.
+  static var none: Lines { Lines(UnsafePointer(bitPattern: 64)!, floats: 0) }
+
+  let start: UnsafePointer<Float>
+  let count: Int
+
+  init(_ start: UnsafePointer<Float>, floats: Int) {
+    self.start = start
+    count = floats / 16
+  }
+
+  var halves: (Lines, Lines) { (part(0, of: 2), part(1, of: 2)) }
+
+  /// One of about equal parts.
+  func part(_ number: Int, of parts: Int) -> Lines {
+    let (first, end) = (number * count / parts, (number + 1) * count / parts)
+    return Lines(start + 16 * first, floats: 16 * (end - first))
+  }
 }

@@ -12,6 +12,9 @@ struct WinogradOutputGradient {
   private var g: ConvolutionGeometry { tiles.geometry }
   private var width: Int { kernels.panelWidth }
 
+  /// What the transforms of consecutive tiles read.
+  func lines(_ range: Range<Int>) -> Lines { tiles.outputLines(range, of: dy, isPooled: winners != nil) }
+
   /// A dy A^T for the panel of outputs from `channel` on.
   func transform(
     _ tile: Int, channel: Int, into d: UnsafeMutablePointer<Float>, pointStride: Int,
@@ -19,9 +22,16 @@ struct WinogradOutputGradient {
   ) {
     let place = tiles.place(tile)
     guard let winners else {
-      let source = patch(place, channel, scratch)
-      kernels.winogradOutputGradient(
-        source.pointer, source.rowStride, source.pixelStride, d, pointStride, scratch.vectors)
+      let at = ((place.image * g.outputHeight + place.row) * g.outputWidth + place.column) * g.k + channel
+      let (rows, columns) = (min(4, g.outputHeight - place.row), min(4, g.outputWidth - place.column))
+      if channel + width <= g.k {
+        kernels.winogradOutputGradient(
+          dy + at, g.outputWidth * g.k, g.k, rows, columns, d, pointStride, scratch.vectors)
+      } else {
+        copy(dy + at, rows, columns, channels: g.k - channel, into: scratch.patch)
+        kernels.winogradOutputGradient(
+          scratch.patch, 4 * width, width, rows, columns, d, pointStride, scratch.vectors)
+      }
       return
     }
     let (height, across) = (g.outputHeight / 2, g.outputWidth / 2)
@@ -32,21 +42,16 @@ struct WinogradOutputGradient {
       pointStride, scratch.vectors)
   }
 
-  /// The 4x4 pixels of a panel that a tile holds; copied with zeros where the tile or the panel reaches beyond dy.
-  private func patch(
-    _ place: (image: Int, row: Int, column: Int), _ channel: Int, _ scratch: WinogradScratch
-  ) -> (pointer: UnsafePointer<Float>, rowStride: Int, pixelStride: Int) {
-    let start = ((place.image * g.outputHeight + place.row) * g.outputWidth + place.column) * g.k + channel
-    let (rows, columns) = (min(4, g.outputHeight - place.row), min(4, g.outputWidth - place.column))
-    let count = min(width, g.k - channel)
-    if rows == 4, columns == 4, count == width { return (dy + start, g.outputWidth * g.k, g.k) }
-    scratch.patch.update(repeating: 0, count: 16 * width)
+  /// Copies the pixels of a tile whose panel holds fewer channels; others are 0.
+  private func copy(
+    _ dy: UnsafePointer<Float>, _ rows: Int, _ columns: Int, channels: Int,
+    into patch: UnsafeMutablePointer<Float>
+  ) {
+    patch.update(repeating: 0, count: 16 * width)
     for i in 0..<rows {
       for j in 0..<columns {
-        (scratch.patch + (i * 4 + j) * width).update(
-          from: dy + start + (i * g.outputWidth + j) * g.k, count: count)
+        (patch + (i * 4 + j) * width).update(from: dy + (i * g.outputWidth + j) * g.k, count: channels)
       }
     }
-    return (UnsafePointer(scratch.patch), 4 * width, width)
   }
 }

@@ -13,6 +13,10 @@ protocol WinogradPass {
   /// Consecutive tiles that one task must take in order, because their results overlap.
   var tilesPerGroup: Int { get }
 
+  /// About what the transforms of consecutive tiles read.
+  func source(of tiles: Range<Int>) -> Lines
+  /// About where the results of consecutive tiles go, unless past the caches.
+  func target(of tiles: Range<Int>) -> Lines
   /// Transforms a tile: its values of each point go to v, `pointStride` apart.
   func transform(
     _ tile: Int, into v: UnsafeMutablePointer<Float>, pointStride: Int, _ scratch: WinogradScratch)
@@ -43,18 +47,20 @@ private struct WinogradJob<Pass: WinogradPass> {
   func runByTiles() {
     let fits = 131_072 / (WinogradTiles.points * pass.depth) / 12 * 12
     let balanced = (count / (cpu.threads * 4) + 11) / 12 * 12
-    let perBlock = max(12, min(48, fits, balanced))
+    let perBlock = max(12, min(24, fits, balanced))
     let perTask = groups(of: perBlock)
     cpu.parallel((count + perTask - 1) / perTask) { task in
       let scratch = WinogradScratch(
-        cpu, floats: inputFloats(perBlock) + productFloats(perBlock), pass.tiles.geometry)
+        cpu, floats: inputFloats(perBlock) + productFloats(perBlock))
       let v = scratch.values
       let end = min(count, (task + 1) * perTask)
       for first in stride(from: task * perTask, to: end, by: perBlock) {
         let block = first..<min(end, first + perBlock)
         transform(block, into: v, perBlock, scratch)
         for panel in 0..<panels {
-          multiply(v, block, panel, perBlock, products: v + inputFloats(perBlock), perBlock, scratch)
+          multiply(
+            v, block, panel, perBlock, products: v + inputFloats(perBlock), perBlock, scratch,
+            ahead: ahead(panel, block, next: block.upperBound..<min(count, block.upperBound + perBlock)))
         }
       }
     }
@@ -72,21 +78,31 @@ private struct WinogradJob<Pass: WinogradPass> {
       let step = 4
       cpu.parallel((block.count + step - 1) / step) { task in
         let start = block.lowerBound + task * step
-        let scratch = WinogradScratch(cpu, floats: 0, pass.tiles.geometry)
+        let scratch = WinogradScratch(cpu, floats: 0)
         transform(
           start..<min(block.upperBound, start + step), into: v + (start - first) * pass.tileStride, perBlock,
           scratch)
       }
       let parts = (block.count + perPart - 1) / perPart
+      let next = pass.source(of: block.upperBound..<min(count, block.upperBound + perBlock))
       cpu.parallel(parts * panels) { task in
         let start = first + task % parts * perPart
-        let scratch = WinogradScratch(cpu, floats: productFloats(perPart), pass.tiles.geometry)
+        let scratch = WinogradScratch(cpu, floats: productFloats(perPart))
         multiply(
           v + (start - first) * pass.tileStride, start..<min(block.upperBound, start + perPart), task / parts,
-          perBlock, products: scratch.values, perPart, scratch)
+          perBlock, products: scratch.values, perPart, scratch,
+          ahead: next.part(task, of: parts * panels).halves)
       }
     }
     withExtendedLifetime(shared) {}
+  }
+
+  /// What is fetched during each half of the products of a panel, while memory has nothing else to do: first where the
+  /// results of the block go, at last what the transforms of the next block read.
+  private func ahead(_ panel: Int, _ block: Range<Int>, next: Range<Int>) -> (Lines, Lines) {
+    if panels == 1 { return (pass.target(of: block), pass.source(of: next)) }
+    if panel == 0 { return pass.target(of: block).halves }
+    return panel == panels - 1 ? pass.source(of: next).halves : (.none, .none)
   }
 
   /// About so many tiles, in whole groups.
@@ -112,12 +128,18 @@ private struct WinogradJob<Pass: WinogradPass> {
   /// The products of a range of tiles with one panel of filters, finished.
   private func multiply(
     _ v: UnsafePointer<Float>, _ range: Range<Int>, _ panel: Int, _ perBlock: Int,
-    products m: UnsafeMutablePointer<Float>, _ perProduct: Int, _ scratch: WinogradScratch
+    products m: UnsafeMutablePointer<Float>, _ perProduct: Int, _ scratch: WinogradScratch,
+    ahead: (Lines, Lines)
   ) {
-    cpu.kernels.productByRows(
-      WinogradTiles.points, inputStride(perBlock), filters.pointStride, productStride(perProduct),
-      range.count, 1, pass.depth, v, 0, pass.tileStride, filters.panel(panel), width, m, width, false, nil,
-      false, nil, false, false)
+    let half = WinogradTiles.points / 2
+    for point in stride(from: 0, to: WinogradTiles.points, by: half) {
+      let ahead = point == 0 ? ahead.0 : ahead.1
+      cpu.kernels.productByRows(
+        half, inputStride(perBlock), filters.pointStride, productStride(perProduct), range.count, 1,
+        pass.depth, v + point * inputStride(perBlock), 0, pass.tileStride,
+        filters.panel(panel) + point * filters.pointStride, width, m + point * productStride(perProduct),
+        width, false, nil, false, nil, false, false, ahead.start, ahead.count)
+    }
     for tile in range {
       pass.finish(
         tile, m + (tile - range.lowerBound) * width, pointStride: productStride(perProduct), panel: panel,

@@ -36,7 +36,7 @@ struct WinogradSums {
     cpu.parallel(panels * parts) { task in
       let (panel, part) = (task / parts, task % parts)
       let channels = part * step..<min(g.c, (part + 1) * step)
-      let scratch = WinogradScratch(cpu, floats: (WinogradTiles.points * step + 9) * width, g)
+      let scratch = WinogradScratch(cpu, floats: (WinogradTiles.points * step + 9) * width)
       let taps = scratch.values + WinogradTiles.points * step * width
       for point in 0..<WinogradTiles.points {
         let offset = point * pointStride + channels.lowerBound * width
