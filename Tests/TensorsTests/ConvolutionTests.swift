@@ -42,6 +42,9 @@ let convolutionCases: [ConvolutionGeometry] = {
     // Strips of tiles that end within the image and beyond it, panels that are not whole.
     geometry(2, 7, 43, 3, 48, 3, 3, 1, 0), geometry(18, 9, 66, 3, 16, 3, 3, 1, 2),
     geometry(1, 32, 32, 3, 64, 3, 3, 1, 1), geometry(1, 10, 10, 3, 32, 3, 3, 1, 0),
+    // Tiles of stride 2 that end within the image and beyond it, many of them, channels that are not whole panels.
+    geometry(3, 8, 8, 32, 64, 3, 3, 2, 1), geometry(2, 7, 10, 17, 35, 3, 3, 2, 2),
+    geometry(70, 16, 15, 16, 32, 3, 3, 2, 1), geometry(2, 18, 11, 64, 272, 3, 3, 2, 1),
     // Rows that no local memory holds: of images, and of the gradient.
     geometry(1, 3, 300, 400, 8, 3, 3, 1, 0), geometry(1, 3, 300, 8, 400, 3, 3, 1, 0),
   ]
@@ -188,7 +191,7 @@ let convolutionCases: [ConvolutionGeometry] = {
   /// The algorithms that apply, Winograd with both of its schedules.
   static func algorithms(_ g: ConvolutionGeometry) -> [(ConvolutionAlgorithm, largestFilterPerTask: Int)] {
     let usual = WinogradSchedule.largestFilterPerTask
-    let isWinograd = g.r == 3 && g.s == 3 && g.stride == 1
+    let isWinograd = g.r == 3 && g.s == 3 && g.stride <= 2
     return isWinograd ? [(.direct, usual), (.winograd, usual), (.winograd, 0)] : [(.direct, usual)]
   }
 
@@ -196,18 +199,24 @@ let convolutionCases: [ConvolutionGeometry] = {
   @Test(.enabled(if: !isUnderOclgrind), arguments: devicesUnderTest.filter { $0.description.contains("cpu") })
   func theRuleChoosesWinograd(device: Device) throws {
     #expect(try Self.runsWinograd(channels: 32, on: device))
+    #expect(
+      try Self.runsWinograd(channels: 32, stride: 2, on: device) == (device.description.hasPrefix("cpu")))
     if case .cpu(let cpu) = device {
       #expect(try Self.runsWinograd(channels: 3, on: device) == (cpu.instructionSet == .avx512))
     }
     #expect(try !Self.runsWinograd(channels: 4, on: device))
   }
 
-  private static func runsWinograd(channels c: Int, on device: Device) throws -> Bool {
+  private static func runsWinograd(channels c: Int, stride: Int = 1, on device: Device) throws -> Bool {
     var random = Seeded(4)
-    let x = try Tensor(random.floats(2 * 26 * 26 * c), shape: [2, 26, 26, c], on: device)
+    let x = try Tensor(random.floats(2 * 24 * 24 * c), shape: [2, 24, 24, c], on: device)
     let w = try Tensor(random.floats(9 * c * 32), shape: [3, 3, c, 32], on: device)
-    let direct = try ConvolutionAlgorithm.$forced.withValue(.direct) { try conv2d(x, w).floats() }
-    let chosen = try ConvolutionAlgorithm.$forced.withValue(nil) { try conv2d(x, w).floats() }
+    let direct = try ConvolutionAlgorithm.$forced.withValue(.direct) {
+      try conv2d(x, w, stride: stride, padding: 1).floats()
+    }
+    let chosen = try ConvolutionAlgorithm.$forced.withValue(nil) {
+      try conv2d(x, w, stride: stride, padding: 1).floats()
+    }
     #expect(zip(direct, chosen).allSatisfy { abs($0 - $1) < 1e-4 })
     return direct != chosen
   }

@@ -51,6 +51,16 @@ package struct MicroKernels: Sendable {
         _ relu: Bool, _ mask: Values?
       ) -> Void
   }
+  /// Winograd's algorithm for tiles of 4x4 outputs.
+  package struct Winograd: Sendable {
+    package let input: WinogradInput
+    package let output: WinogradOutput
+    package let outputGradient: WinogradOutputGradient
+    package let inputGradient: WinogradInputGradient
+    package let filter: WinogradFilter
+    package let filterGradient: WinogradFilter
+  }
+
   /// Winograd's algorithm for images of three channels, a vector of `width` outputs at a time.
   package struct WinogradColors: Sendable {
     package let width: Int
@@ -95,32 +105,35 @@ package struct MicroKernels: Sendable {
   package typealias WinogradInput =
     @Sendable (
       _ x: Values, _ rowStride: Int, _ pixelStride: Int, _ firstRow: Int, _ firstColumn: Int, _ rows: Int,
-      _ columns: Int, _ channels: Int, _ v: Results, _ pointStride: Int, _ scratch: Results
+      _ columns: Int, _ channels: Int, _ v: Results, _ pointStride: Int, _ tile: Int, _ tileStride: Int,
+      _ scratch: Results
     ) -> Void
   package typealias WinogradOutput =
     @Sendable (
-      _ m: Values, _ pointStride: Int, _ y: Results, _ rowStride: Int, _ pixelStride: Int, _ rows: Int,
+      _ m: Values, _ pointStride: Int, _ tile: Int, _ y: Results, _ rowStride: Int, _ pixelStride: Int,
+      _ rows: Int,
       _ columns: Int, _ channels: Int, _ bias: Values, _ relu: Bool, _ streamed: Bool,
       _ scratch: Results
     ) -> Void
   package typealias WinogradOutputPooled =
     @Sendable (
-      _ m: Values, _ pointStride: Int, _ y: Results, _ winner: UnsafeMutablePointer<UInt8>, _ rowStride: Int,
+      _ m: Values, _ pointStride: Int, _ tile: Int, _ y: Results, _ winner: UnsafeMutablePointer<UInt8>,
+      _ rowStride: Int,
       _ pixelStride: Int, _ rows: Int, _ columns: Int, _ bias: Values, _ scratch: Results
     ) -> Void
   package typealias WinogradOutputGradient =
     @Sendable (
       _ dy: Values, _ rowStride: Int, _ pixelStride: Int, _ rows: Int, _ columns: Int, _ d: Results,
-      _ pointStride: Int, _ scratch: Results
+      _ pointStride: Int, _ tile: Int, _ tileStride: Int, _ scratch: Results
     ) -> Void
   package typealias WinogradOutputGradientPooled =
     @Sendable (
       _ dy: Values, _ winner: UnsafePointer<UInt8>, _ rowStride: Int, _ pixelStride: Int, _ rows: Int,
-      _ columns: Int, _ d: Results, _ pointStride: Int, _ scratch: Results
+      _ columns: Int, _ d: Results, _ pointStride: Int, _ tile: Int, _ tileStride: Int, _ scratch: Results
     ) -> Void
   package typealias WinogradInputGradient =
     @Sendable (
-      _ m: Values, _ pointStride: Int, _ dx: Results, _ rowStride: Int, _ pixelStride: Int,
+      _ m: Values, _ pointStride: Int, _ tile: Int, _ dx: Results, _ rowStride: Int, _ pixelStride: Int,
       _ firstRow: Int, _ firstColumn: Int, _ rows: Int, _ columns: Int, _ addsRows: Bool, _ addsColumns: Bool,
       _ doneRows: Int, _ doneColumns: Int, _ mask: Values?, _ scratch: Results
     ) -> Void
@@ -169,14 +182,11 @@ package struct MicroKernels: Sendable {
   package let packTransposed: Pack
   package let maxPool: MaxPool
   package let maxPoolGradient: MaxPoolGradient
-  package let winogradInput: WinogradInput
-  package let winogradOutput: WinogradOutput
+  /// Winograd's algorithm with stride 1 and 2.
+  package let winograd: Winograd
+  package let stridedWinograd: Winograd
   package let winogradOutputPooled: WinogradOutputPooled
-  package let winogradOutputGradient: WinogradOutputGradient
   package let winogradOutputGradientPooled: WinogradOutputGradientPooled
-  package let winogradInputGradient: WinogradInputGradient
-  package let winogradFilter: WinogradFilter
-  package let winogradFilterGradient: WinogradFilter
   /// nil where a column of filters does not fit the registers.
   package let winogradColors: WinogradColors?
   package let pgdStepLinf: PGDStepLinf
@@ -219,14 +229,20 @@ package struct MicroKernels: Sendable {
         packTransposed = KernelsAVX512.kernelPackTransposed
         maxPool = KernelsAVX512.kernelMaxPool
         maxPoolGradient = KernelsAVX512.kernelMaxPoolGradient
-        winogradInput = KernelsAVX512.kernelWinogradInput
-        winogradOutput = KernelsAVX512.kernelWinogradOutput
+        winograd = Winograd(
+          input: KernelsAVX512.kernelWinogradInput, output: KernelsAVX512.kernelWinogradOutput,
+          outputGradient: KernelsAVX512.kernelWinogradOutputGradient,
+          inputGradient: KernelsAVX512.kernelWinogradInputGradient,
+          filter: KernelsAVX512.kernelWinogradFilter,
+          filterGradient: KernelsAVX512.kernelWinogradFilterGradient)
+        stridedWinograd = Winograd(
+          input: KernelsAVX512.kernelStridedWinogradInput, output: KernelsAVX512.kernelStridedWinogradOutput,
+          outputGradient: KernelsAVX512.kernelStridedWinogradOutputGradient,
+          inputGradient: KernelsAVX512.kernelStridedWinogradInputGradient,
+          filter: KernelsAVX512.kernelStridedWinogradFilter,
+          filterGradient: KernelsAVX512.kernelStridedWinogradFilterGradient)
         winogradOutputPooled = KernelsAVX512.kernelWinogradOutputPooled
-        winogradOutputGradient = KernelsAVX512.kernelWinogradOutputGradient
         winogradOutputGradientPooled = KernelsAVX512.kernelWinogradOutputGradientPooled
-        winogradInputGradient = KernelsAVX512.kernelWinogradInputGradient
-        winogradFilter = KernelsAVX512.kernelWinogradFilter
-        winogradFilterGradient = KernelsAVX512.kernelWinogradFilterGradient
         winogradColors = WinogradColors(
           width: KernelsAVX512.kernelPanelWidth() / 2, input: KernelsAVX512.kernelWinogradColorsInput,
           output: KernelsAVX512.kernelWinogradColors, gradient: KernelsAVX512.kernelWinogradColorsGradient)
@@ -250,14 +266,19 @@ package struct MicroKernels: Sendable {
         packTransposed = KernelsAVX2.kernelPackTransposed
         maxPool = KernelsAVX2.kernelMaxPool
         maxPoolGradient = KernelsAVX2.kernelMaxPoolGradient
-        winogradInput = KernelsAVX2.kernelWinogradInput
-        winogradOutput = KernelsAVX2.kernelWinogradOutput
+        winograd = Winograd(
+          input: KernelsAVX2.kernelWinogradInput, output: KernelsAVX2.kernelWinogradOutput,
+          outputGradient: KernelsAVX2.kernelWinogradOutputGradient,
+          inputGradient: KernelsAVX2.kernelWinogradInputGradient, filter: KernelsAVX2.kernelWinogradFilter,
+          filterGradient: KernelsAVX2.kernelWinogradFilterGradient)
+        stridedWinograd = Winograd(
+          input: KernelsAVX2.kernelStridedWinogradInput, output: KernelsAVX2.kernelStridedWinogradOutput,
+          outputGradient: KernelsAVX2.kernelStridedWinogradOutputGradient,
+          inputGradient: KernelsAVX2.kernelStridedWinogradInputGradient,
+          filter: KernelsAVX2.kernelStridedWinogradFilter,
+          filterGradient: KernelsAVX2.kernelStridedWinogradFilterGradient)
         winogradOutputPooled = KernelsAVX2.kernelWinogradOutputPooled
-        winogradOutputGradient = KernelsAVX2.kernelWinogradOutputGradient
         winogradOutputGradientPooled = KernelsAVX2.kernelWinogradOutputGradientPooled
-        winogradInputGradient = KernelsAVX2.kernelWinogradInputGradient
-        winogradFilter = KernelsAVX2.kernelWinogradFilter
-        winogradFilterGradient = KernelsAVX2.kernelWinogradFilterGradient
         winogradColors = nil
         pgdStepLinf = KernelsAVX2.kernelPGDStepLinf
         channelStatistics = KernelsAVX2.kernelChannelStatistics
@@ -287,14 +308,21 @@ package struct MicroKernels: Sendable {
       packTransposed = KernelsBaseline.kernelPackTransposed
       maxPool = KernelsBaseline.kernelMaxPool
       maxPoolGradient = KernelsBaseline.kernelMaxPoolGradient
-      winogradInput = KernelsBaseline.kernelWinogradInput
-      winogradOutput = KernelsBaseline.kernelWinogradOutput
+      winograd = Winograd(
+        input: KernelsBaseline.kernelWinogradInput, output: KernelsBaseline.kernelWinogradOutput,
+        outputGradient: KernelsBaseline.kernelWinogradOutputGradient,
+        inputGradient: KernelsBaseline.kernelWinogradInputGradient,
+        filter: KernelsBaseline.kernelWinogradFilter,
+        filterGradient: KernelsBaseline.kernelWinogradFilterGradient)
+      stridedWinograd = Winograd(
+        input: KernelsBaseline.kernelStridedWinogradInput,
+        output: KernelsBaseline.kernelStridedWinogradOutput,
+        outputGradient: KernelsBaseline.kernelStridedWinogradOutputGradient,
+        inputGradient: KernelsBaseline.kernelStridedWinogradInputGradient,
+        filter: KernelsBaseline.kernelStridedWinogradFilter,
+        filterGradient: KernelsBaseline.kernelStridedWinogradFilterGradient)
       winogradOutputPooled = KernelsBaseline.kernelWinogradOutputPooled
-      winogradOutputGradient = KernelsBaseline.kernelWinogradOutputGradient
       winogradOutputGradientPooled = KernelsBaseline.kernelWinogradOutputGradientPooled
-      winogradInputGradient = KernelsBaseline.kernelWinogradInputGradient
-      winogradFilter = KernelsBaseline.kernelWinogradFilter
-      winogradFilterGradient = KernelsBaseline.kernelWinogradFilterGradient
       winogradColors = nil
       pgdStepLinf = KernelsBaseline.kernelPGDStepLinf
       channelStatistics = KernelsBaseline.kernelChannelStatistics

@@ -1,9 +1,9 @@
 // Tiles of Winograd's F(4x4, 3x3): see WinogradTransforms.swift. Every function works on vectors of channels; `scratch`
-// holds 36 vectors.
+// holds 36 vectors. Transformed tiles lie `tileStride` apart, and their points `pointStride`.
 
 internal import CSIMD
 
-/// One 6x6 tile of `channels` (at least a vector of) channels; point (i, j) goes to v + (6 i + j) * pointStride.
+/// One 6x6 tile of `channels` (at least a vector of) channels, whose point (i, j) is number 6 i + j of v.
 ///
 /// - Parameters:
 ///   - x: where pixel (0, 0) would lie; only those from (firstRow, firstColumn), each at most 2, up to (rows, columns)
@@ -12,8 +12,9 @@ internal import CSIMD
 public func kernelWinogradInput(
   _ x: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ firstRow: Int, _ firstColumn: Int,
   _ rows: Int, _ columns: Int, _ channels: Int, _ v: UnsafeMutablePointer<Float>, _ pointStride: Int,
-  _ scratch: UnsafeMutablePointer<Float>
+  _ tile: Int, _ tileStride: Int, _ scratch: UnsafeMutablePointer<Float>
 ) {
+  let v = v + tile * tileStride
   prefetchPixels(x + 6 * pixelStride, rowStride, rows: 6, 4 * pixelStride)
   let isWide = firstColumn < 1 && columns > 5
   forVectors(channels) { c in
@@ -45,7 +46,7 @@ private func six(_ row: UnsafePointer<Float>, _ step: Int, _ first: Int, _ end: 
   )
 }
 
-/// A 4x4 tile of a panel of channels from the 36 products m + (6 i + j) * pointStride; then bias, ReLU.
+/// A 4x4 tile of a panel of channels from the 36 products of m; then bias, ReLU.
 ///
 /// - Parameters:
 ///   - rows: rows and columns of the tile that lie inside the image.
@@ -54,50 +55,57 @@ private func six(_ row: UnsafePointer<Float>, _ step: Int, _ first: Int, _ end: 
 ///   - streamed: whether whole rows are stored past the caches; then panels begin at multiples of a vector's size.
 @inline(never)
 public func kernelWinogradOutput(
-  _ m: UnsafePointer<Float>, _ pointStride: Int, _ y: UnsafeMutablePointer<Float>, _ rowStride: Int,
+  _ m: UnsafePointer<Float>, _ pointStride: Int, _ tile: Int, _ y: UnsafeMutablePointer<Float>,
+  _ rowStride: Int,
   _ pixelStride: Int, _ rows: Int, _ columns: Int, _ channels: Int, _ bias: UnsafePointer<Float>,
   _ relu: Bool, _ streamed: Bool, _ scratch: UnsafeMutablePointer<Float>
 ) {
+  let m = m + tile * panelWidth
   let floor = vector_repeating(relu ? 0 : -.infinity)
   let streams = streamed && columns == 4 && channels == panelWidth
   if !streams { prefetchPanels(y + 4 * pixelStride, rowStride, pixelStride) }
   var c = 0
   while c < channels {
     outputColumns(m + c, pointStride, scratch)
-    let b = load(bias + c)
     for i in 0..<rows {
       let sums = winogradOutput(six(scratch + i * 6 * width, width))
-      let r: FourVectors = (
-        vector_at_least(sums.0 + b, floor), vector_at_least(sums.1 + b, floor),
-        vector_at_least(sums.2 + b, floor), vector_at_least(sums.3 + b, floor)
-      )
-      let at = i * rowStride + c
-      if streams {
-        stream(y + at, r.0)
-        stream(y + at + pixelStride, r.1)
-        stream(y + at + 2 * pixelStride, r.2)
-        stream(y + at + 3 * pixelStride, r.3)
-        continue
-      }
-      if c + width <= channels {
-        store(y + at, r.0)
-        if columns > 1 { store(y + at + pixelStride, r.1) }
-        if columns > 2 { store(y + at + 2 * pixelStride, r.2) }
-        if columns > 3 { store(y + at + 3 * pixelStride, r.3) }
-        continue
-      }
-      let aside = scratch + 24 * width
-      store(aside, r.0)
-      store(aside + width, r.1)
-      store(aside + 2 * width, r.2)
-      store(aside + 3 * width, r.3)
-      for j in 0..<columns {
-        for k in 0..<(channels - c) {
-          y[at + j * pixelStride + k] = aside[j * width + k]
-        }
-      }
+      finishPixels(
+        sums, load(bias + c), floor, y + i * rowStride + c, pixelStride, columns, channels - c, streams,
+        scratch + 24 * width)
     }
     c += width
+  }
+}
+
+/// Stores the first `columns` of four pixels, of at most a vector of `channels`, after bias and ReLU. `aside` holds four
+/// vectors.
+@inline(__always)
+func finishPixels(
+  _ sums: FourVectors, _ bias: Vector, _ floor: Vector, _ y: UnsafeMutablePointer<Float>, _ pixelStride: Int,
+  _ columns: Int, _ channels: Int, _ streams: Bool, _ aside: UnsafeMutablePointer<Float>
+) {
+  let r: FourVectors = (
+    vector_at_least(sums.0 + bias, floor), vector_at_least(sums.1 + bias, floor),
+    vector_at_least(sums.2 + bias, floor), vector_at_least(sums.3 + bias, floor)
+  )
+  if streams {
+    stream(y, r.0)
+    stream(y + pixelStride, r.1)
+    stream(y + 2 * pixelStride, r.2)
+    stream(y + 3 * pixelStride, r.3)
+  } else if channels >= width {
+    store(y, r.0)
+    if columns > 1 { store(y + pixelStride, r.1) }
+    if columns > 2 { store(y + 2 * pixelStride, r.2) }
+    if columns > 3 { store(y + 3 * pixelStride, r.3) }
+  } else {
+    store(aside, r.0)
+    store(aside + width, r.1)
+    store(aside + 2 * width, r.2)
+    store(aside + 3 * width, r.3)
+    for j in 0..<columns {
+      for k in 0..<channels { y[j * pixelStride + k] = aside[j * width + k] }
+    }
   }
 }
 
@@ -105,10 +113,11 @@ public func kernelWinogradOutput(
 /// `columns` (1 or 2) values of y, and the number of the pixel, within its window, that holds each first.
 @inline(never)
 public func kernelWinogradOutputPooled(
-  _ m: UnsafePointer<Float>, _ pointStride: Int, _ y: UnsafeMutablePointer<Float>,
+  _ m: UnsafePointer<Float>, _ pointStride: Int, _ tile: Int, _ y: UnsafeMutablePointer<Float>,
   _ winner: UnsafeMutablePointer<UInt8>, _ rowStride: Int, _ pixelStride: Int, _ rows: Int, _ columns: Int,
   _ bias: UnsafePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
 ) {
+  let m = m + tile * panelWidth
   var c = 0
   while c < panelWidth {
     outputColumns(m + c, pointStride, scratch)
@@ -158,7 +167,7 @@ private func pool(
 
 /// Stores a pixel, masked.
 @inline(__always)
-private func put(
+func put(
   _ v: Vector, _ y: UnsafeMutablePointer<Float>, _ mask: UnsafePointer<Float>?, _ at: Int
 ) {
   if let mask {
@@ -170,7 +179,7 @@ private func put(
 
 /// Asks for `count` floats of each row: what the next tile to the right reads.
 @inline(__always)
-private func prefetchPixels(_ x: UnsafePointer<Float>, _ rowStride: Int, rows: Int, _ count: Int) {
+func prefetchPixels(_ x: UnsafePointer<Float>, _ rowStride: Int, rows: Int, _ count: Int) {
   for i in 0..<rows {
     var at = 0
     while at < count {
@@ -182,17 +191,19 @@ private func prefetchPixels(_ x: UnsafePointer<Float>, _ rowStride: Int, rows: I
 
 /// Asks for a panel of each of the 4x4 pixels from y on.
 @inline(__always)
-private func prefetchPanels(_ y: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int) {
+func prefetchPanels(_ y: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int) {
   for j in 0..<4 { prefetchPixels(y + j * pixelStride, rowStride, rows: 4, panelWidth) }
 }
 
-/// One 4x4 tile of a panel of an output's gradient; point (i, j) goes to d + (6 i + j) * pointStride. Only the first
-/// `rows` and `columns` of it lie inside the image; others count as 0.
+/// One 4x4 tile of a panel of an output's gradient. Only the first `rows` and `columns` of it lie inside the image; others
+/// count as 0.
 @inline(never)
 public func kernelWinogradOutputGradient(
   _ dy: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ rows: Int, _ columns: Int,
-  _ d: UnsafeMutablePointer<Float>, _ pointStride: Int, _ scratch: UnsafeMutablePointer<Float>
+  _ d: UnsafeMutablePointer<Float>, _ pointStride: Int, _ tile: Int, _ tileStride: Int,
+  _ scratch: UnsafeMutablePointer<Float>
 ) {
+  let d = d + tile * tileStride
   prefetchPanels(dy + 4 * pixelStride, rowStride, pixelStride)
   forVectors(panelWidth) { c in
     for i in 0..<4 {
@@ -214,9 +225,10 @@ public func kernelWinogradOutputGradient(
 public func kernelWinogradOutputGradientPooled(
   _ dy: UnsafePointer<Float>, _ winner: UnsafePointer<UInt8>, _ rowStride: Int, _ pixelStride: Int,
   _ rows: Int,
-  _ columns: Int, _ d: UnsafeMutablePointer<Float>, _ pointStride: Int,
+  _ columns: Int, _ d: UnsafeMutablePointer<Float>, _ pointStride: Int, _ tile: Int, _ tileStride: Int,
   _ scratch: UnsafeMutablePointer<Float>
 ) {
+  let d = d + tile * tileStride
   let zero = vector_repeating(0)
   forVectors(panelWidth) { c in
     for i in 0..<2 {
@@ -255,7 +267,7 @@ private func outputGradientColumns(
   }
 }
 
-/// Adds the 6x6 pixels of a panel of an input's gradient from the 36 products m + (6 i + j) * pointStride.
+/// Adds the 6x6 pixels of a panel of an input's gradient from the 36 products of m.
 ///
 /// - Parameters:
 ///   - dx: where pixel (0, 0) would lie; only those from (firstRow, firstColumn), each at most 2, up to (rows,
@@ -267,11 +279,13 @@ private func outputGradientColumns(
 ///   - mask: laid out as dx, or nil.
 @inline(never)
 public func kernelWinogradInputGradient(
-  _ m: UnsafePointer<Float>, _ pointStride: Int, _ dx: UnsafeMutablePointer<Float>, _ rowStride: Int,
+  _ m: UnsafePointer<Float>, _ pointStride: Int, _ tile: Int, _ dx: UnsafeMutablePointer<Float>,
+  _ rowStride: Int,
   _ pixelStride: Int, _ firstRow: Int, _ firstColumn: Int, _ rows: Int, _ columns: Int, _ addsRows: Bool,
   _ addsColumns: Bool, _ doneRows: Int, _ doneColumns: Int, _ mask: UnsafePointer<Float>?,
   _ scratch: UnsafeMutablePointer<Float>
 ) {
+  let m = m + tile * panelWidth
   forVectors(panelWidth) { c in
     for j in 0..<6 {
       put(

@@ -20,17 +20,19 @@ struct WinogradFilters {
   }
 
   /// The transformed weights (3, 3, C, K) of a convolution; kept for parameters until they change.
-  static func of(_ weights: Tensor, _ form: Form, on cpu: CPU) -> WinogradFilters {
+  static func of(_ weights: Tensor, _ form: Form, stride: Int = 1, on cpu: CPU) -> WinogradFilters {
     let (c, k) = (weights.shape[2], weights.shape[3])
     let (channels, outputs) = form == .forward ? (c, k) : (k, c)
     let width = cpu.kernels.panelWidth
-    let buffer = weights.buffer.derived("winograd \(form.rawValue) \(cpu.instructionSet.rawValue)") {
+    let buffer = weights.buffer.derived("winograd \(stride) \(form.rawValue) \(cpu.instructionSet.rawValue)")
+    {
       let panels = (outputs + width - 1) / width
       let buffer = cpu.makeBuffer(byteCount: panels * WinogradTiles.points * channels * width * 4)
       let filters = WinogradFilters(buffer: buffer, channels: channels, panelWidth: width)
+      let kernel = stride == 1 ? cpu.kernels.winograd.filter : cpu.kernels.stridedWinograd.filter
       cpu.parallel(panels * channels) { task in
         let (panel, channel) = (task / channels, task % channels)
-        filters.fill(panel, channel, weights.pointer, c, k, form, cpu.kernels)
+        filters.fill(panel, channel, weights.pointer, c, k, form, kernel)
       }
       return buffer
     }
@@ -40,11 +42,11 @@ struct WinogradFilters {
   /// The filters from one channel to one panel of outputs.
   private func fill(
     _ panel: Int, _ channel: Int, _ weights: UnsafePointer<Float>, _ c: Int, _ k: Int, _ form: Form,
-    _ kernels: MicroKernels
+    _ kernel: MicroKernels.WinogradFilter
   ) {
     let first = panel * panelWidth
     let count = min(panelWidth, (form == .forward ? k : c) - first)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 9 * panelWidth + 36 * panelWidth) { memory in
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 9 * panelWidth + 81 * panelWidth) { memory in
       let taps = memory.baseAddress!
       taps.update(repeating: 0, count: 9 * panelWidth)
       for tap in 0..<9 {
@@ -55,7 +57,7 @@ struct WinogradFilters {
         }
       }
       let target = UnsafeMutablePointer(mutating: self.panel(panel)) + channel * panelWidth
-      kernels.winogradFilter(taps, panelWidth, target, pointStride, taps + 9 * panelWidth)
+      kernel(taps, panelWidth, target, pointStride, taps + 9 * panelWidth)
     }
   }
 }

@@ -13,7 +13,7 @@ extension CPU {
     let pass = WinogradForward(
       kernels: kernels, tiles: WinogradTiles(g), x: x, y: y, bias: bias, relu: relu,
       streamed: streams(y, rows: g.n * g.outputHeight * g.outputWidth, columns: g.k), winners: winners)
-    run(pass, .of(weights, .forward, on: self))
+    run(pass, .of(weights, .forward, stride: g.stride, on: self))
   }
 }
 
@@ -40,13 +40,15 @@ private struct WinogradForward: WinogradPass {
   }
 
   func transform(
-    _ tile: Int, into v: UnsafeMutablePointer<Float>, pointStride: Int, _ scratch: WinogradScratch
+    _ tile: Int, into v: UnsafeMutablePointer<Float>, _ block: WinogradBlock, at: Int,
+    _ scratch: WinogradScratch
   ) {
-    tiles.transformInput(tile, of: x, into: v, pointStride: pointStride, kernels, scratch)
+    tiles.transformInput(tile, of: x, into: v, block, at: at, kernels, scratch)
   }
 
   func finish(
-    _ tile: Int, _ products: UnsafePointer<Float>, pointStride: Int, panel: Int, _ scratch: WinogradScratch
+    _ tile: Int, _ products: UnsafePointer<Float>, _ block: WinogradBlock, at: Int, panel: Int,
+    _ scratch: WinogradScratch
   ) {
     let width = kernels.panelWidth
     let column = panel * width
@@ -56,15 +58,17 @@ private struct WinogradForward: WinogradPass {
     if let winners {
       guard rows >= 2, columns >= 2 else { return }  // no whole window
       let (height, across) = (g.outputHeight / 2, g.outputWidth / 2)
-      let at = ((place.image * height + place.row / 2) * across + place.column / 2) * g.k + column
+      let start = ((place.image * height + place.row / 2) * across + place.column / 2) * g.k + column
       kernels.winogradOutputPooled(
-        products, pointStride, y + at, winners + at, across * g.k, g.k, rows / 2, columns / 2, bias,
+        products, block.pointStride, at, y + start, winners + start, across * g.k, g.k, rows / 2, columns / 2,
+        bias,
         scratch.vectors)
       return
     }
-    let at = ((place.image * g.outputHeight + place.row) * g.outputWidth + place.column) * g.k + column
-    kernels.winogradOutput(
-      products, pointStride, y + at, g.outputWidth * g.k, g.k, rows, columns, min(width, g.k - column), bias,
+    let start = ((place.image * g.outputHeight + place.row) * g.outputWidth + place.column) * g.k + column
+    tiles.kernels(kernels).output(
+      products, block.pointStride, at, y + start, g.outputWidth * g.k, g.k, rows, columns,
+      min(width, g.k - column), bias,
       relu, streamed, scratch.vectors)
   }
 }

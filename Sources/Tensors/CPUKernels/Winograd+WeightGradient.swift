@@ -25,8 +25,11 @@ private struct WinogradWeightJob {
   let panels: Int
   /// Groups of tiles, each with its own sums, which are added at the end; 1 for large filters.
   let groups: Int
-  /// Tiles that are transformed before their products are summed.
+  /// Tiles that are transformed before their products are summed: those of the images and, for each panel of outputs,
+  /// those of dy.
   let perBlock: Int
+  let inputs: WinogradBlock
+  let gradients: WinogradBlock
 
   init(_ g: ConvolutionGeometry, _ x: UnsafePointer<Float>, _ dy: WinogradOutputGradient, _ cpu: CPU) {
     self.cpu = cpu
@@ -35,31 +38,31 @@ private struct WinogradWeightJob {
     self.x = x
     self.dy = dy
     panels = (g.k + cpu.kernels.panelWidth - 1) / cpu.kernels.panelWidth
-    let perTile = WinogradTiles.points * (g.c + panels * cpu.kernels.panelWidth)
+    let perTile = tiles.products * (g.c + panels * cpu.kernels.panelWidth)
     var groups = 1
-    if g.c * g.k <= WinogradSchedule.largestFilterPerTask / 4 {
+    if g.c * g.k <= WinogradSchedule.largestFilterPerTask / 2 {
       while groups < 16, tiles.count >= 512 * groups { groups *= 2 }
     }
     self.groups = groups
     let wished: Int
     if groups > 1 {
       // About 300 KB: the second-level cache also holds what is fetched for the next block.
-      wished = max(28, 76_800 / perTile)
+      wished = max(1024 / tiles.products, 76_800 / perTile)
     } else if g.c * g.k <= WinogradSchedule.largestFilterPerTask {
-      wished = 64
+      wished = 2304 / tiles.products
     } else {
       // 4 MB, so that sums in memory are seldom read and written.
-      wished = max(128, 1 << 20 / perTile)
+      wished = max(4608 / tiles.products, 1 << 20 / perTile)
     }
     perBlock = min(tiles.count, wished)
+    inputs = WinogradBlock(tiles, count: perBlock, tileStride: g.c)
+    gradients = WinogradBlock(tiles, count: perBlock, tileStride: cpu.kernels.panelWidth)
   }
 
   private var g: ConvolutionGeometry { tiles.geometry }
   private var width: Int { kernels.panelWidth }
   private var points: Int { WinogradTiles.points }
-  private var inputStride: Int { perBlock * g.c + 16 }
-  private var outputStride: Int { perBlock * width + 16 }
-  private var blockFloats: Int { points * (inputStride + panels * outputStride) }
+  private var blockFloats: Int { inputs.floats + panels * gradients.floats }
 
   func run(into dw: UnsafeMutablePointer<Float>) {
     let sums = WinogradSums(g, groups: groups, on: cpu)
@@ -72,27 +75,37 @@ private struct WinogradWeightJob {
     cpu.parallel(groups) { group in
       let own = group * tiles.count / groups..<(group + 1) * tiles.count / groups
       let scratch = WinogradScratch(cpu, floats: blockFloats)
-      let (v, d) = (scratch.values, scratch.values + points * inputStride)
+      let (v, d) = (scratch.values, scratch.values + inputs.floats)
       for first in stride(from: own.lowerBound, to: own.upperBound, by: perBlock) {
         let block = first..<min(own.upperBound, first + perBlock)
         transform(block, at: 0, v, d, scratch)
+        let next = block.upperBound..<min(own.upperBound, block.upperBound + perBlock)
         for panel in 0..<panels {
-          let half = points / 2
-          let ahead = ahead(panel, next: block.upperBound..<min(own.upperBound, block.upperBound + perBlock))
-          for point in stride(from: 0, to: points, by: half) {
-            let ahead = point == 0 ? ahead.0 : ahead.1
-            kernels.productByColumns(
-              half, inputStride, outputStride, sums.pointStride, g.c, 1, block.count,
-              v + point * inputStride, 0, g.c, d + (panel * points + point) * outputStride, width,
-              sums.panel(panel, group: group) + point * sums.pointStride, width, first > own.lowerBound, nil,
-              false, nil, false, false, ahead.start, ahead.count)
-          }
+          addProducts(
+            of: block.count, v, d + panel * gradients.floats, to: sums.panel(panel, group: group),
+            sums.pointStride, accumulate: first > own.lowerBound, ahead: ahead(panel, next: next))
         }
       }
     }
   }
 
-  /// What is fetched during each half of the products of a panel: at last, what the transforms of the next block read.
+  /// Adds the products of so many tiles with a panel of outputs, point by point.
+  private func addProducts(
+    of count: Int, _ v: UnsafePointer<Float>, _ d: UnsafePointer<Float>,
+    to sums: UnsafeMutablePointer<Float>, _ sumStride: Int, accumulate: Bool, ahead: (Lines, Lines)
+  ) {
+    for (number, part) in inputs.parts.enumerated() {
+      let gradient = gradients.parts[number]
+      let ahead = number == 0 ? ahead.0 : number == 1 ? ahead.1 : .none
+      kernels.productByColumns(
+        part.points.count, part.pointStride, gradient.pointStride, sumStride, g.c, 1,
+        count * part.productsPerTile, v + part.offset, 0, g.c, d + gradient.offset, width,
+        sums + part.points.lowerBound * sumStride, width, accumulate, nil, false, nil, false, false,
+        ahead.start, ahead.count)
+    }
+  }
+
+  /// What is fetched during the first two multiplications of a panel: at last, what the transforms of the next block read.
   private func ahead(_ panel: Int, next: Range<Int>) -> (Lines, Lines) {
     panel == panels - 1 ? (tiles.inputLines(next, of: x), dy.lines(next)) : (.none, .none)
   }
@@ -102,7 +115,7 @@ private struct WinogradWeightJob {
   private func sumTogether(into sums: WinogradSums) {
     let buffer = cpu.makeBuffer(byteCount: blockFloats * 4)
     let v = buffer.address.assumingMemoryBound(to: Float.self)
-    let d = v + points * inputStride
+    let d = v + inputs.floats
     let step = 4
     let parts = min(panels, (8 * cpu.threads + points - 1) / points)  // enough tasks for all threads
     for first in stride(from: 0, to: tiles.count, by: perBlock) {
@@ -113,14 +126,15 @@ private struct WinogradWeightJob {
         transform(start..<min(block.upperBound, start + step), at: task * step, v, d, scratch)
       }
       let next = block.upperBound..<min(tiles.count, block.upperBound + perBlock)
-      let (inputs, gradients) = (tiles.inputLines(next, of: x), dy.lines(next))
+      let (nextInputs, nextGradients) = (tiles.inputLines(next, of: x), dy.lines(next))
       let tasks = points * parts
       cpu.parallel(tasks) { task in
-        let (part, point) = (task / points, task % points)
+        // Points of many products first.
+        let (part, point) = (task / points, points - 1 - task % points)
         multiply(
-          point, panels: part * panels / parts..<(part + 1) * panels / parts, tiles: block.count,
-          v + point * inputStride, d, accumulate: first > 0, into: sums,
-          ahead: (task % 2 == 0 ? inputs : gradients).part(task / 2, of: tasks / 2))
+          point, panels: part * panels / parts..<(part + 1) * panels / parts, tiles: block.count, v, d,
+          accumulate: first > 0, into: sums,
+          ahead: (task % 2 == 0 ? nextInputs : nextGradients).part(task / 2, of: tasks / 2))
       }
     }
     withExtendedLifetime(buffer) {}
@@ -134,17 +148,22 @@ private struct WinogradWeightJob {
   ) {
     let isGathered = panels.count >= 8
     let rowsPerBlock = isGathered ? 96 : g.c
-    let buffer = isGathered ? cpu.makeBuffer(byteCount: rowsPerBlock * tiles * 4) : nil
+    let (part, gradient) = (inputs.part(of: point), gradients.part(of: point))
+    let (depth, number) = (tiles * part.productsPerTile, point - part.points.lowerBound)
+    let (v, d) = (
+      v + part.offset + number * part.pointStride, d + gradient.offset + number * gradient.pointStride
+    )
+    let buffer = isGathered ? cpu.makeBuffer(byteCount: rowsPerBlock * depth * 4) : nil
     let gathered = buffer?.address.assumingMemoryBound(to: Float.self)
     for start in stride(from: 0, to: g.c, by: rowsPerBlock) {
       let height = min(rowsPerBlock, g.c - start)
-      if let gathered { kernels.gatherTiles(v, start, height, g.c, 0, 1, 0, tiles, g.c, gathered, tiles, 0) }
+      if let gathered { kernels.gatherTiles(v, start, height, g.c, 0, 1, 0, depth, g.c, gathered, depth, 0) }
       for panel in panels {
-        let at = panel * points + point
         let ahead = start == 0 && panel == panels.lowerBound ? ahead : .none
         kernels.productByColumns(
-          1, 0, 0, 0, height, 1, tiles, gathered.map { UnsafePointer($0) } ?? v, 0, isGathered ? 0 : g.c,
-          d + at * outputStride, width,
+          1, 0, 0, 0, height, 1, depth, gathered.map { UnsafePointer($0) } ?? v + start, 0,
+          isGathered ? 0 : g.c,
+          d + panel * gradients.floats, width,
           sums.panel(panel, group: 0) + point * sums.pointStride + start * width, width, accumulate, nil,
           false,
           nil, false, false, ahead.start, ahead.count)
@@ -160,11 +179,10 @@ private struct WinogradWeightJob {
   ) {
     for tile in range {
       let at = at + tile - range.lowerBound
-      tiles.transformInput(tile, of: x, into: v + at * g.c, pointStride: inputStride, kernels, scratch)
+      tiles.transformInput(tile, of: x, into: v, inputs, at: at, kernels, scratch)
       for panel in 0..<panels {
         dy.transform(
-          tile, channel: panel * width, into: d + panel * points * outputStride + at * width,
-          pointStride: outputStride, scratch)
+          tile, channel: panel * width, into: d + panel * gradients.floats, gradients, at: at, scratch)
       }
     }
   }

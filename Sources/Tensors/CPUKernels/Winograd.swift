@@ -5,7 +5,8 @@ import Foundation
 package enum ConvolutionAlgorithm: String, CaseIterable, Sendable {
   /// Products of the images as they lie in memory with the weights.
   case direct
-  /// Winograd's F(4x4, 3x3): a quarter of the multiplications; about twice the rounding error.
+  /// Winograd's F(4x4, 3x3): a quarter of the multiplications; about twice the rounding error. With stride 2 nested
+  /// F(4x4, 2x2): 56 % of the multiplications.
   case winograd
 
   /// Overrules the rule where the algorithm can be run at all; by default what `TEMPER_CONVOLUTION` says.
@@ -29,11 +30,11 @@ package enum WinogradSchedule {
   @TaskLocal package static var largestFilterPerTask = 128 * 128
 }
 
-/// The 4x4 tiles that cover the output of a 3x3 convolution with stride 1; those at the lower and right edge may
+/// The 4x4 tiles that cover the output of a 3x3 convolution with stride 1 or 2; those at the lower and right edge may
 /// reach beyond it.
 struct WinogradTiles {
   static let extent = 4
-  /// Products per tile, one for each pair of interpolation points.
+  /// Points that filters are transformed into.
   static let points = 36
 
   let geometry: ConvolutionGeometry
@@ -44,6 +45,16 @@ struct WinogradTiles {
     self.geometry = geometry
     down = (geometry.outputHeight + Self.extent - 1) / Self.extent
     across = (geometry.outputWidth + Self.extent - 1) / Self.extent
+  }
+
+  /// Products per tile: one for each point, or more with stride 2.
+  var products: Int { geometry.stride == 1 ? 36 : 81 }
+  /// Rows of the input that a tile reads, and those from one tile to the next.
+  var window: Int { step + 3 - geometry.stride }
+  var step: Int { Self.extent * geometry.stride }
+
+  func kernels(_ kernels: MicroKernels) -> MicroKernels.Winograd {
+    geometry.stride == 1 ? kernels.winograd : kernels.stridedWinograd
   }
 
   /// Tiles of all images.
@@ -58,7 +69,9 @@ struct WinogradTiles {
   /// The rows of the input that consecutive tiles lie in.
   func inputLines(_ range: Range<Int>, of x: UnsafePointer<Float>) -> Lines {
     let g = geometry
-    return lines(range, of: x, height: g.h, width: g.w * g.c) { $0.row - g.padding..<$0.row - g.padding + 6 }
+    return lines(range, of: x, height: g.h, width: g.w * g.c) {
+      $0.row * g.stride - g.padding..<$0.row * g.stride - g.padding + window
+    }
   }
 
   /// The rows of the output, or of a max pool of 2x2 that follows, that consecutive tiles lie in.
@@ -80,62 +93,48 @@ struct WinogradTiles {
     return Lines(images + start * width, floats: rows * width)
   }
 
-  /// B^T x B of the 6x6 pixels of the input that a tile reads.
+  /// B^T x B of the pixels of the input that a tile reads, as tile `at` of a block.
   func transformInput(
-    _ tile: Int, of x: UnsafePointer<Float>, into v: UnsafeMutablePointer<Float>, pointStride: Int,
-    _ kernels: MicroKernels, _ scratch: WinogradScratch
+    _ tile: Int, of x: UnsafePointer<Float>, into v: UnsafeMutablePointer<Float>, _ block: WinogradBlock,
+    at: Int, _ kernels: MicroKernels, _ scratch: WinogradScratch
   ) {
     let (g, place) = (geometry, place(tile))
-    let (top, left) = (place.row - g.padding, place.column - g.padding)
-    kernels.winogradInput(
+    let (top, left) = (place.row * g.stride - g.padding, place.column * g.stride - g.padding)
+    self.kernels(kernels).input(
       x + ((place.image * g.h + top) * g.w + left) * g.c, g.w * g.c, g.c, max(0, -top), max(0, -left),
-      min(6, g.h - top), min(6, g.w - left), g.c, v, pointStride, scratch.vectors)
+      min(window, g.h - top), min(window, g.w - left), g.c, v, block.pointStride, at, block.tileStride,
+      scratch.vectors)
   }
 }
 
 extension ConvolutionGeometry {
   /// The rule: Winograd pays for 3x3 convolutions with stride 1 whose channels fill vectors on both sides, unless
   /// tiles would reach so far beyond the output that more than about half of the saving is lost.
-  var prefersWinograd: Bool {
-    guard r == 3, s == 3, stride == 1, padding <= 2, c >= 16, k >= 16 else { return false }
-    return savesProducts
+  var prefersWinograd: Bool { stride == 1 && hasWinogradExtents && c >= 16 && savesProducts }
+
+  /// The same with stride 2. Every pixel of the input belongs to a tile.
+  var prefersStridedWinograd: Bool {
+    stride == 2 && hasWinogradExtents && padding >= 1 && c >= 16 && savesProducts
   }
 
   /// The same for images of three channels, without the input gradient, whose results are too few to fill vectors.
   var prefersWinogradOfColors: Bool {
-    r == 3 && s == 3 && stride == 1 && padding <= 2 && c == 3 && savesProducts
+    stride == 1 && r == 3 && s == 3 && padding <= 2 && c == 3 && savesProducts
   }
+
+  private var hasWinogradExtents: Bool { r == 3 && s == 3 && padding <= 2 && k >= 16 }
 
   private var savesProducts: Bool {
     if let forced = ConvolutionAlgorithm.forced { return forced == .winograd }
     let tiles = WinogradTiles(self)
-    return tiles.down * tiles.across * WinogradTiles.points <= 5 * outputHeight * outputWidth
+    let most = stride == 1 ? 5 : 7
+    return tiles.down * tiles.across * tiles.products <= most * outputHeight * outputWidth
   }
 }
 
 extension CPU {
   /// Winograd where it pays, with operands in float32.
-  func usesWinograd(_ g: ConvolutionGeometry) -> Bool { !g.isPaired && g.prefersWinograd }
-}
-
-/// Memory that is fetched ahead of its use, in cache lines.
-struct Lines {
-  /// No memory.
-  static var none: Lines { Lines(UnsafePointer(bitPattern: 64)!, floats: 0) }
-
-  let start: UnsafePointer<Float>
-  let count: Int
-
-  init(_ start: UnsafePointer<Float>, floats: Int) {
-    self.start = start
-    count = floats / 16
-  }
-
-  var halves: (Lines, Lines) { (part(0, of: 2), part(1, of: 2)) }
-
-  /// One of about equal parts.
-  func part(_ number: Int, of parts: Int) -> Lines {
-    let (first, end) = (number * count / parts, (number + 1) * count / parts)
-    return Lines(start + 16 * first, floats: 16 * (end - first))
+  func usesWinograd(_ g: ConvolutionGeometry) -> Bool {
+    !g.isPaired && (g.prefersWinograd || g.prefersStridedWinograd)
   }
 }

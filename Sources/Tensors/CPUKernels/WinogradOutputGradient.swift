@@ -15,31 +15,33 @@ struct WinogradOutputGradient {
   /// What the transforms of consecutive tiles read.
   func lines(_ range: Range<Int>) -> Lines { tiles.outputLines(range, of: dy, isPooled: winners != nil) }
 
-  /// A dy A^T for the panel of outputs from `channel` on.
+  /// A dy A^T for the panel of outputs from `channel` on, as tile `at` of a block.
   func transform(
-    _ tile: Int, channel: Int, into d: UnsafeMutablePointer<Float>, pointStride: Int,
+    _ tile: Int, channel: Int, into d: UnsafeMutablePointer<Float>, _ block: WinogradBlock, at: Int,
     _ scratch: WinogradScratch
   ) {
+    let (pointStride, tileStride) = (block.pointStride, block.tileStride)
     let place = tiles.place(tile)
     guard let winners else {
-      let at = ((place.image * g.outputHeight + place.row) * g.outputWidth + place.column) * g.k + channel
+      let start = ((place.image * g.outputHeight + place.row) * g.outputWidth + place.column) * g.k + channel
       let (rows, columns) = (min(4, g.outputHeight - place.row), min(4, g.outputWidth - place.column))
       if channel + width <= g.k {
-        kernels.winogradOutputGradient(
-          dy + at, g.outputWidth * g.k, g.k, rows, columns, d, pointStride, scratch.vectors)
+        tiles.kernels(kernels).outputGradient(
+          dy + start, g.outputWidth * g.k, g.k, rows, columns, d, pointStride, at, tileStride, scratch.vectors
+        )
       } else {
-        copy(dy + at, rows, columns, channels: g.k - channel, into: scratch.patch)
-        kernels.winogradOutputGradient(
-          scratch.patch, 4 * width, width, rows, columns, d, pointStride, scratch.vectors)
+        copy(dy + start, rows, columns, channels: g.k - channel, into: scratch.patch)
+        tiles.kernels(kernels).outputGradient(
+          scratch.patch, 4 * width, width, rows, columns, d, pointStride, at, tileStride, scratch.vectors)
       }
       return
     }
     let (height, across) = (g.outputHeight / 2, g.outputWidth / 2)
     let (row, column) = (place.row / 2, place.column / 2)
-    let at = ((place.image * height + row) * across + column) * g.k + channel
+    let start = ((place.image * height + row) * across + column) * g.k + channel
     kernels.winogradOutputGradientPooled(
-      dy + at, winners + at, across * g.k, g.k, min(2, height - row), min(2, across - column), d,
-      pointStride, scratch.vectors)
+      dy + start, winners + start, across * g.k, g.k, min(2, height - row), min(2, across - column), d,
+      pointStride, at, tileStride, scratch.vectors)
   }
 
   /// Copies the pixels of a tile whose panel holds fewer channels; others are 0.

@@ -17,12 +17,14 @@ protocol WinogradPass {
   func source(of tiles: Range<Int>) -> Lines
   /// About where the results of consecutive tiles go, unless past the caches.
   func target(of tiles: Range<Int>) -> Lines
-  /// Transforms a tile: its values of each point go to v, `pointStride` apart.
+  /// Transforms a tile into tile `at` of a block.
   func transform(
-    _ tile: Int, into v: UnsafeMutablePointer<Float>, pointStride: Int, _ scratch: WinogradScratch)
-  /// Transforms the products of a tile with a panel of filters back and stores them.
+    _ tile: Int, into v: UnsafeMutablePointer<Float>, _ block: WinogradBlock, at: Int,
+    _ scratch: WinogradScratch)
+  /// Transforms the products of a tile with a panel of filters, tile `at` of a block, back and stores them.
   func finish(
-    _ tile: Int, _ products: UnsafePointer<Float>, pointStride: Int, panel: Int, _ scratch: WinogradScratch)
+    _ tile: Int, _ products: UnsafePointer<Float>, _ block: WinogradBlock, at: Int, panel: Int,
+    _ scratch: WinogradScratch)
 }
 
 extension CPU {
@@ -38,29 +40,31 @@ private struct WinogradJob<Pass: WinogradPass> {
   let pass: Pass
   let filters: WinogradFilters
 
-  private var count: Int { pass.tiles.count }
+  private var tiles: WinogradTiles { pass.tiles }
+  private var count: Int { tiles.count }
   private var width: Int { filters.panelWidth }
   private var panels: Int { (pass.columns + width - 1) / width }
 
   /// Each task transforms a block of tiles, multiplies with all filters and transforms back; both intermediate
   /// results stay in its second-level cache.
   func runByTiles() {
-    let fits = 131_072 / (WinogradTiles.points * pass.depth) / 12 * 12
+    let fits = 131_072 / (tiles.products * pass.depth) / 12 * 12
     let balanced = (count / (cpu.threads * 4) + 11) / 12 * 12
-    let perBlock = max(12, min(24, fits, balanced))
+    let perBlock = max(12, min(tiles.geometry.stride == 1 ? 24 : 12, fits, balanced))
     let perTask = groups(of: perBlock)
+    let (inputs, products) = (inputs(perBlock), products(perBlock))
     cpu.parallel((count + perTask - 1) / perTask) { task in
-      let scratch = WinogradScratch(
-        cpu, floats: inputFloats(perBlock) + productFloats(perBlock))
-      let v = scratch.values
+      let scratch = WinogradScratch(cpu, floats: inputs.floats + products.floats)
+      let (v, m) = (scratch.values, scratch.values + inputs.floats)
       let end = min(count, (task + 1) * perTask)
       for first in stride(from: task * perTask, to: end, by: perBlock) {
-        let block = first..<min(end, first + perBlock)
-        transform(block, into: v, perBlock, scratch)
+        let range = first..<min(end, first + perBlock)
+        transform(range, into: v, inputs, at: 0, scratch)
+        let next = range.upperBound..<min(count, range.upperBound + perBlock)
         for panel in 0..<panels {
           multiply(
-            v, block, panel, perBlock, products: v + inputFloats(perBlock), perBlock, scratch,
-            ahead: ahead(panel, block, next: block.upperBound..<min(count, block.upperBound + perBlock)))
+            v, inputs, at: 0, range, panel, into: m, products, scratch, ahead: ahead(panel, range, next: next)
+          )
         }
       }
     }
@@ -69,9 +73,12 @@ private struct WinogradJob<Pass: WinogradPass> {
   /// For large filters: all threads transform a larger block of tiles, then share the panels of outputs, so that
   /// each filter is read once per block.
   func runByPanels() {
-    let perBlock = groups(of: max(96, min(count, 1 << 20 / (WinogradTiles.points * pass.depth)) / 48 * 48))
-    let perPart = groups(of: 48)
-    let shared = cpu.makeBuffer(byteCount: inputFloats(perBlock) * 4)
+    let most = tiles.geometry.stride == 1 ? 48 : 24
+    let fits = (1 << 20) / (tiles.products * pass.depth)
+    let perBlock = groups(of: max(2 * most, min(count, fits) / most * most))
+    let perPart = groups(of: most)
+    let (inputs, products) = (inputs(perBlock), products(perPart))
+    let shared = cpu.makeBuffer(byteCount: inputs.floats * 4)
     let v = shared.address.assumingMemoryBound(to: Float.self)
     for first in stride(from: 0, to: count, by: perBlock) {
       let block = first..<min(count, first + perBlock)
@@ -79,26 +86,23 @@ private struct WinogradJob<Pass: WinogradPass> {
       cpu.parallel((block.count + step - 1) / step) { task in
         let start = block.lowerBound + task * step
         let scratch = WinogradScratch(cpu, floats: 0)
-        transform(
-          start..<min(block.upperBound, start + step), into: v + (start - first) * pass.tileStride, perBlock,
-          scratch)
+        transform(start..<min(block.upperBound, start + step), into: v, inputs, at: start - first, scratch)
       }
       let parts = (block.count + perPart - 1) / perPart
       let next = pass.source(of: block.upperBound..<min(count, block.upperBound + perBlock))
       cpu.parallel(parts * panels) { task in
         let start = first + task % parts * perPart
-        let scratch = WinogradScratch(cpu, floats: productFloats(perPart))
+        let scratch = WinogradScratch(cpu, floats: products.floats)
         multiply(
-          v + (start - first) * pass.tileStride, start..<min(block.upperBound, start + perPart), task / parts,
-          perBlock, products: scratch.values, perPart, scratch,
-          ahead: next.part(task, of: parts * panels).halves)
+          v, inputs, at: start - first, start..<min(block.upperBound, start + perPart), task / parts,
+          into: scratch.values, products, scratch, ahead: next.part(task, of: parts * panels).halves)
       }
     }
     withExtendedLifetime(shared) {}
   }
 
-  /// What is fetched during each half of the products of a panel, while memory has nothing else to do: first where the
-  /// results of the block go, at last what the transforms of the next block read.
+  /// What is fetched during each of the first two multiplications of a panel, while memory has nothing else to do: first
+  /// where the results of the block go, at last what the transforms of the next block read.
   private func ahead(_ panel: Int, _ block: Range<Int>, next: Range<Int>) -> (Lines, Lines) {
     if panels == 1 { return (pass.target(of: block), pass.source(of: next)) }
     if panel == 0 { return pass.target(of: block).halves }
@@ -108,42 +112,38 @@ private struct WinogradJob<Pass: WinogradPass> {
   /// About so many tiles, in whole groups.
   private func groups(of tiles: Int) -> Int { max(1, tiles / pass.tilesPerGroup) * pass.tilesPerGroup }
 
-  /// Floats between the points of a block of transformed tiles. The odd cache line keeps points apart in the
-  /// cache's sets.
-  private func inputStride(_ tiles: Int) -> Int { tiles * pass.tileStride + 16 }
-  private func productStride(_ tiles: Int) -> Int { tiles * width + 16 }
-  private func inputFloats(_ tiles: Int) -> Int { WinogradTiles.points * inputStride(tiles) }
-  private func productFloats(_ tiles: Int) -> Int { WinogradTiles.points * productStride(tiles) }
-
-  private func transform(
-    _ range: Range<Int>, into v: UnsafeMutablePointer<Float>, _ perBlock: Int, _ scratch: WinogradScratch
-  ) {
-    for tile in range {
-      pass.transform(
-        tile, into: v + (tile - range.lowerBound) * pass.tileStride, pointStride: inputStride(perBlock),
-        scratch)
-    }
+  private func inputs(_ count: Int) -> WinogradBlock {
+    WinogradBlock(tiles, count: count, tileStride: pass.tileStride)
+  }
+  private func products(_ count: Int) -> WinogradBlock {
+    WinogradBlock(tiles, count: count, tileStride: width)
   }
 
-  /// The products of a range of tiles with one panel of filters, finished.
+  private func transform(
+    _ range: Range<Int>, into v: UnsafeMutablePointer<Float>, _ block: WinogradBlock, at: Int,
+    _ scratch: WinogradScratch
+  ) {
+    for tile in range { pass.transform(tile, into: v, block, at: at + tile - range.lowerBound, scratch) }
+  }
+
+  /// The products of a range of tiles, from `at` on in the block of inputs, with one panel of filters, finished.
   private func multiply(
-    _ v: UnsafePointer<Float>, _ range: Range<Int>, _ panel: Int, _ perBlock: Int,
-    products m: UnsafeMutablePointer<Float>, _ perProduct: Int, _ scratch: WinogradScratch,
+    _ v: UnsafePointer<Float>, _ inputs: WinogradBlock, at: Int, _ range: Range<Int>, _ panel: Int,
+    into m: UnsafeMutablePointer<Float>, _ products: WinogradBlock, _ scratch: WinogradScratch,
     ahead: (Lines, Lines)
   ) {
-    let half = WinogradTiles.points / 2
-    for point in stride(from: 0, to: WinogradTiles.points, by: half) {
-      let ahead = point == 0 ? ahead.0 : ahead.1
+    for (number, part) in inputs.parts.enumerated() {
+      let result = products.parts[number]
+      let rows = part.productsPerTile * range.count
+      let ahead = number == 0 ? ahead.0 : number == 1 ? ahead.1 : .none
       cpu.kernels.productByRows(
-        half, inputStride(perBlock), filters.pointStride, productStride(perProduct), range.count, 1,
-        pass.depth, v + point * inputStride(perBlock), 0, pass.tileStride,
-        filters.panel(panel) + point * filters.pointStride, width, m + point * productStride(perProduct),
-        width, false, nil, false, nil, false, false, ahead.start, ahead.count)
+        part.points.count, part.pointStride, filters.pointStride, result.pointStride, rows, 1, pass.depth,
+        v + part.offset + part.productsPerTile * at * pass.tileStride, 0, pass.tileStride,
+        filters.panel(panel) + part.points.lowerBound * filters.pointStride, width, m + result.offset, width,
+        false, nil, false, nil, false, false, ahead.start, ahead.count)
     }
     for tile in range {
-      pass.finish(
-        tile, m + (tile - range.lowerBound) * width, pointStride: productStride(perProduct), panel: panel,
-        scratch)
+      pass.finish(tile, m, products, at: tile - range.lowerBound, panel: panel, scratch)
     }
   }
 }

@@ -4,19 +4,19 @@ import Devices
 struct WinogradScratch {
   private let buffer: Buffer
   private let width: Int
-  /// 6x6 pixels of a panel, which ``bias(_:_:of:)`` overwrites.
+  /// 9x9 pixels of a panel, which ``bias(_:_:of:)`` overwrites.
   let patch: UnsafeMutablePointer<Float>
-  /// 36 vectors for a transform.
+  /// 81 vectors for a transform.
   let vectors: UnsafeMutablePointer<Float>
   /// The floats that were asked for.
   let values: UnsafeMutablePointer<Float>
 
   init(_ cpu: CPU, floats: Int) {
     width = cpu.kernels.panelWidth
-    buffer = cpu.makeBuffer(byteCount: (73 * width + floats) * 4)
+    buffer = cpu.makeBuffer(byteCount: (163 * width + floats) * 4)
     vectors = buffer.address.assumingMemoryBound(to: Float.self)
-    patch = vectors + 37 * width
-    values = patch + 36 * width
+    patch = vectors + 82 * width
+    values = patch + 81 * width
   }
 
   /// A whole panel of the bias, zero where there is none.

@@ -48,7 +48,7 @@ struct WinogradSums {
         }
       }
       for (i, channel) in channels.enumerated() {
-        cpu.kernels.winogradFilterGradient(
+        WinogradTiles(g).kernels(cpu.kernels).filterGradient(
           scratch.values + i * width, step * width, taps, width, scratch.vectors)
         let target = dw + channel * g.k + panel * width
         let count = min(width, g.k - panel * width)
