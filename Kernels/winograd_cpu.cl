@@ -29,7 +29,7 @@ kernel void winograd_filter_cpu(
     ROLLED for (int i = 0; i < 3; i++) filter_points(g[3 * i], g[3 * i + 1], g[3 * i + 2], t + i, 3);
     ROLLED for (int j = 0; j < 6; j++) filter_points(t[3 * j], t[3 * j + 1], t[3 * j + 2], u + j, 6);
     global float *target = filters + (((size_t)panel * POINTS) * channels + channel) * PANEL + side;
-    ROLLED for (int p = 0; p < POINTS; p++) STORE(u[p], target + (size_t)p * channels * PANEL);
+    ROLLED for (int p = 0; p < POINTS; p++) STORE(u[p], target + (size_t)POINT_OF(p / 6, p % 6) * channels * PANEL);
   }
 }
 
@@ -54,34 +54,31 @@ INLINE void pool_tile(
   }
 }
 
-// Output pixels of one tile of a panel from its products m + p * point_stride, with bias and ReLU; then, if winners are
+// Output pixels of one tile of a panel from its products, tile `at` of a block, with bias and ReLU; then, if winners are
 // asked for (k fills whole panels), a max pool of 2 x 2.
 INLINE void finish_tile(
-    int tile, int panel, int oh, int ow, int k, local const float *m, int point_stride, global const float *bias, int relu,
+    int tile, int panel, int oh, int ow, int k, local const float *m, int at, int point_stride, global const float *bias, int relu,
     global float *y, global uchar *winners) {
   PLACE(tile, oh, ow)
   for (int side = 0; side < PANEL; side += VECTOR) {
     const int first = panel * PANEL + side, count = k - first;
     if (count <= 0) return;
-    VEC t[24], o[16];
-    ROLLED for (int j = 0; j < 6; j++) {
-      local const float *s = m + (size_t)j * point_stride + side;
-      const size_t step = 6 * (size_t)point_stride;
-      output_pixels(LOAD(s), LOAD(s + step), LOAD(s + 2 * step), LOAD(s + 3 * step), LOAD(s + 4 * step), LOAD(s + 5 * step),
-          t + j, 6);
+    VEC t[4 * SPAN], o[16], column[SPAN];
+    ROLLED for (int j = 0; j < SPAN; j++) {
+      UNROLL for (int i = 0; i < SPAN; i++) column[i] = LOAD(m + product_at(i, j, at, PANEL, point_stride) + side);
+      output_row(column, 1, t + j, SPAN);
     }
     const VEC b = bias ? load_part(bias + first, count) : ZERO, floor = least(relu);
     global float *target = y + (((size_t)image * oh + row0) * ow + column0) * k + first;
     if (!winners && row0 + 4 <= oh && column0 + 4 <= ow && count >= VECTOR) {
       ROLLED for (int p = 0; p < 16; p++) fetch(target + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
       ROLLED for (int i = 0; i < 4; i++) {
-        output_pixels(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
+        output_row(t + SPAN * i, 1, o, 1);
         UNROLL for (int j = 0; j < 4; j++) STORE_RESULT(at_least(o[j] + b, floor), target + ((size_t)i * ow + j) * k);
       }
       continue;
     }
-    ROLLED for (int i = 0; i < 4; i++)
-      output_pixels(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o + 4 * i, 1);
+    ROLLED for (int i = 0; i < 4; i++) output_row(t + SPAN * i, 1, o + 4 * i, 1);
     ROLLED for (int p = 0; p < 16; p++) o[p] += b;
     if (winners) {
       pool_tile(o, image, row0, column0, oh, ow, k, first, y, winners);
@@ -93,7 +90,7 @@ INLINE void finish_tile(
   }
 }
 
-// Products of `tiles` transformed tiles with one panel of filters, per point, into m.
+// Products of `tiles` transformed tiles, from tile `at` of V on, with one panel of filters, per point, into m.
 #define MULTIPLY_TILE(height, i) \
   { \
     TILE_SUMS(height, ZERO, ZERO) \
@@ -103,16 +100,16 @@ INLINE void finish_tile(
       STORE(s1[r], m_ + (i + r) * PANEL + VECTOR); \
     } \
   }
-#define MULTIPLY_TILES(space, tiles, v, v_row, v_stride, depth, filters, panel, m, m_stride) \
+#define MULTIPLY_TILES(space, tiles, v, at, v_row, v_stride, depth, filters, panel, m, m_stride) \
   for (int point = 0; point < POINTS; point++) { \
-    const int row_ = (v_row), depth_ = (depth); \
-    space const float *v_ = (v) + (size_t)point * (v_stride); \
+    const int row_ = (v_row), depth_ = (depth), per_tile_ = PER_TILE(point), rows_ = (tiles) * per_tile_; \
+    space const float *v_ = (v) + FIRST_PRODUCT(point) * (size_t)(v_stride) + (size_t)(at) * per_tile_ * row_; \
     global const float *u_ = (filters) + ((size_t)(panel) * POINTS + point) * depth_ * PANEL; \
-    local float *m_ = (m) + point * (m_stride); \
-    FOR_TILES(tiles, MULTIPLY_TILE) \
+    local float *m_ = (m) + FIRST_PRODUCT(point) * (m_stride); \
+    FOR_TILES(rows_, MULTIPLY_TILE) \
   }
 
-// scratch: POINTS * (block * (c + PANEL) + 32) floats; `block` is a multiple of LOW.
+// scratch: PRODUCTS * (block * (c + PANEL) + 32) floats; `block` is a multiple of LOW.
 APART void winograd_task(
     const int task, const int count, const int h, const int w, const int c, const int oh, const int ow, const int k,
     const int padding, global const float *restrict x, global const float *restrict filters,
@@ -120,14 +117,14 @@ APART void winograd_task(
     const int block, local float *scratch) {
   const int first = task * block, tiles = min(block, count - first);
   const int v_stride = block * c + 16, m_stride = block * PANEL + 16;
-  local float *m = scratch + POINTS * v_stride;
+  local float *m = scratch + PRODUCTS * v_stride;
   for (int t_ = 0; t_ < (tiles + LOW - 1) / LOW * LOW; t_++) {
-    local float *v = scratch + t_ * c;
-    TRANSFORM_INPUT(min(first + t_, count - 1), h, w, c, padding, oh, ow, x, v, v_stride)
+    local float *v = scratch;
+    TRANSFORM_INPUT(min(first + t_, count - 1), h, w, c, padding, oh, ow, x, v, t_, v_stride)
   }
   for (int panel = 0; panel * PANEL < k; panel++) {
-    MULTIPLY_TILES(local, tiles, scratch, c, v_stride, c, filters, panel, m, m_stride)
-    for (int t = 0; t < tiles; t++) finish_tile(first + t, panel, oh, ow, k, m + t * PANEL, m_stride, bias, relu, y, winners);
+    MULTIPLY_TILES(local, tiles, scratch, 0, c, v_stride, c, filters, panel, m, m_stride)
+    for (int t = 0; t < tiles; t++) finish_tile(first + t, panel, oh, ow, k, m, t, m_stride, bias, relu, y, winners);
   }
 }
 
@@ -150,13 +147,14 @@ APART void winograd_transform_task(
   const int first = start + task * step;
   const int rounded = start + (end - start + LOW - 1) / LOW * LOW;
   for (int t_ = first; t_ < min(first + step, rounded); t_++) {
-    global float *v = values + (size_t)(t_ - start) * c;
-    TRANSFORM_INPUT(min(t_, end - 1), h, w, c, padding, oh, ow, x, v, ((size_t)block * c + 16))
+    global float *v = values;
+    TRANSFORM_INPUT(min(t_, end - 1), h, w, c, padding, oh, ow, x, v, t_ - start, ((size_t)block * c + 16))
   }
   // Vectors of winograd_weight_multiply_cpu reach beyond the last channel of the last tile.
   if (first < rounded && first + step >= rounded)
     for (int point = 0; point < POINTS; point++) {
-      global float *v = values + (size_t)point * ((size_t)block * c + 16) + (size_t)(rounded - start) * c;
+      global float *v = values + FIRST_PRODUCT(point) * ((size_t)block * c + 16)
+        + (size_t)(rounded - start) * PER_TILE(point) * c;
       for (int e = 0; e < 16; e++) v[e] = 0.0f;
     }
 }
@@ -170,7 +168,7 @@ kernel void winograd_transform_cpu(
       get_group_id(0), start, end, h, w, c, oh, ow, padding, x, values, block, step);
 }
 
-// Part get_group_id(0) of the block and panel get_group_id(1). scratch: POINTS * (part * PANEL + 16) floats.
+// Part get_group_id(0) of the block and panel get_group_id(1). scratch: PRODUCTS * (part * PANEL + 16) floats.
 APART void winograd_multiply_task(
     const int task, const int panel, const int start, const int end, const int c, const int oh, const int ow,
     const int k, global const float *restrict values, global const float *restrict filters,
@@ -179,9 +177,9 @@ APART void winograd_multiply_task(
   const int first = start + task * part, tiles = min(part, end - first);
   const int m_stride = part * PANEL + 16;
   MULTIPLY_TILES(
-      global, tiles, values + (size_t)(first - start) * c, c, ((size_t)block * c + 16), c, filters, panel, scratch, m_stride)
+      global, tiles, values, first - start, c, ((size_t)block * c + 16), c, filters, panel, scratch, m_stride)
   for (int t = 0; t < tiles; t++)
-    finish_tile(first + t, panel, oh, ow, k, scratch + t * PANEL, m_stride, bias, relu, y, winners);
+    finish_tile(first + t, panel, oh, ow, k, scratch, t, m_stride, bias, relu, y, winners);
 }
 
 ONE_ITEM
@@ -196,38 +194,36 @@ kernel void winograd_multiply_cpu(
 }
 
 
-// Adds B M B^T of one tile of a panel to dx (n, h, w, c); its products are m + p * point_stride.
+// Adds B M B^T of one tile of a panel, tile `at` of a block, to dx (n, h, w, c).
 INLINE void add_tile(
-    int tile, int panel, int h, int w, int c, int padding, int oh, int ow, local const float *m, int point_stride,
-    global float *dx) {
+    int tile, int panel, int h, int w, int c, int padding, int oh, int ow, local const float *m, int at,
+    int point_stride, global float *dx) {
   PLACE(tile, oh, ow)
-  const int top = row0 - padding, left = column0 - padding;
+  const int top = row0 * STRIDE - padding, left = column0 * STRIDE - padding;
   for (int side = 0; side < PANEL; side += VECTOR) {
     const int first = panel * PANEL + side, count = c - first;
     if (count <= 0) return;
-    VEC t[POINTS], o[6];
-    ROLLED for (int j = 0; j < 6; j++) {
-      local const float *s = m + (size_t)j * point_stride + side;
-      const size_t step = 6 * (size_t)point_stride;
-      input_gradient(LOAD(s), LOAD(s + step), LOAD(s + 2 * step), LOAD(s + 3 * step), LOAD(s + 4 * step), LOAD(s + 5 * step),
-          t + j, 6);
+    VEC t[PRODUCTS], o[SPAN], column[SPAN];
+    ROLLED for (int j = 0; j < SPAN; j++) {
+      UNROLL for (int i = 0; i < SPAN; i++) column[i] = LOAD(m + product_at(i, j, at, PANEL, point_stride) + side);
+      input_gradient_row(column, 1, t + j, SPAN);
     }
-    if (top >= 0 && left >= 0 && top + 6 <= h && left + 6 <= w && count >= VECTOR) {
+    if (top >= 0 && left >= 0 && top + SPAN <= h && left + SPAN <= w && count >= VECTOR) {
       global float *corner = dx + (((size_t)image * h + top) * w + left) * c + first;
-      ROLLED for (int i = 0; i < 6; i++) {
-        input_gradient(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
-        UNROLL for (int j = 0; j < 6; j++) {
+      ROLLED for (int i = 0; i < SPAN; i++) {
+        input_gradient_row(t + SPAN * i, 1, o, 1);
+        UNROLL for (int j = 0; j < SPAN; j++) {
           global float *pixel = corner + ((size_t)i * w + j) * c;
           STORE(LOAD(pixel) + o[j], pixel);
         }
       }
       continue;
     }
-    ROLLED for (int i = 0; i < 6; i++) {
+    ROLLED for (int i = 0; i < SPAN; i++) {
       if (top + i < 0 || top + i >= h) continue;
-      input_gradient(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], o, 1);
+      input_gradient_row(t + SPAN * i, 1, o, 1);
       global float *row = dx + (((size_t)image * h + top + i) * w + left) * c + first;
-      UNROLL for (int j = 0; j < 6; j++)
+      UNROLL for (int j = 0; j < SPAN; j++)
         if (left + j >= 0 && left + j < w)
           store_part(load_part(row + (ptrdiff_t)j * c, count) + o[j], row + (ptrdiff_t)j * c, count);
     }
@@ -235,7 +231,7 @@ INLINE void add_tile(
 }
 
 // dx of `images` whole images per item, whose tiles' results overlap; 0 where `mask`, the output of a ReLU, is not
-// positive. V has rows of panels of k. scratch: POINTS * (tiles * (panels * PANEL + PANEL) + 32) floats.
+// positive. V has rows of panels of k. scratch: PRODUCTS * (tiles * (panels * PANEL + PANEL) + 32) floats.
 APART void winograd_gradient_task(
     const int task, const int n, const int h, const int w, const int c, const int oh, const int ow, const int k,
     const int padding, global const float *restrict dy, global const uchar *restrict winners,
@@ -245,18 +241,18 @@ APART void winograd_gradient_task(
   const int first = begin * per_image, tiles = min(images, n - begin) * per_image, block = images * per_image;
   const int row = (k + PANEL - 1) / PANEL * PANEL, padded = (block + LOW - 1) / LOW * LOW;
   const int v_stride = padded * row + 16, m_stride = padded * PANEL + 16;
-  local float *m = scratch + POINTS * v_stride;
+  local float *m = scratch + PRODUCTS * v_stride;
   for (int t = 0; t < (tiles + LOW - 1) / LOW * LOW; t++)
     for (int panel = 0; panel * PANEL < k; panel++) {
-      local float *d = scratch + t * row + panel * PANEL;
-      TRANSFORM_GRADIENT(min(first + t, first + tiles - 1), oh, ow, k, panel, dy, winners, d, v_stride)
+      local float *d = scratch + panel * PANEL;
+      TRANSFORM_GRADIENT(min(first + t, first + tiles - 1), oh, ow, k, panel, dy, winners, d, t, row, v_stride)
     }
   const size_t at = (size_t)begin * h * w * c, size = (size_t)min(images, n - begin) * h * w * c;
   for (size_t e = 0; e < size; e++) dx[at + e] = 0.0f;
   for (int panel = 0; panel * PANEL < c; panel++) {
-    MULTIPLY_TILES(local, tiles, scratch, row, v_stride, k, filters, panel, m, m_stride)
+    MULTIPLY_TILES(local, tiles, scratch, 0, row, v_stride, k, filters, panel, m, m_stride)
     for (int t = 0; t < tiles; t++)
-      add_tile(first + t, panel, h, w, c, padding, oh, ow, m + t * PANEL, m_stride, dx);
+      add_tile(first + t, panel, h, w, c, padding, oh, ow, m, t, m_stride, dx);
   }
   if (mask)
     for (size_t e = 0; e < size; e++) dx[at + e] = mask[at + e] > 0.0f ? dx[at + e] : 0.0f;

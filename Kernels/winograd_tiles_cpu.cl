@@ -3,8 +3,31 @@
 // V = B^T x B, filters U = G w G^T, products M = V U per point and summed over channels, outputs y = A^T M A. The input
 // gradient is the transpose, B (U^T (A dy A^T)) B^T, and that of the filters G^T (V^T (A dy A^T)) G. Points 0, +-5/8,
 // +-3/2 and infinity. This file holds the transforms of vectors of channels.
+//
+// With STRIDE 2 a tile of 4x4 takes 81 products instead of 144. In each dimension the outer taps meet every second of 9
+// pixels, as a filter of two taps with stride 1, of which F(4, 2) makes 4 outputs from 5 products (points +-1/2, +-5/4 and
+// infinity); the inner tap meets the 4 pixels between. Filters that meet several pixels are stored once: points 0 to 24 have
+// one product per tile (outer taps), 25 to 34 four (outer taps of rows, then of columns), 35 has 16. Products of a point lie
+// together, those of a tile beside each other.
 
+#ifndef STRIDE
+#define STRIDE 1
+#endif
 #define POINTS 36
+#if STRIDE == 1
+// Pixels that a tile reads in each dimension, and products of it.
+#define SPAN 6
+#define PER_TILE(point) 1
+#define FIRST_PRODUCT(point) (point)
+#define POINT_OF(i, j) (6 * (i) + (j))
+#else
+#define SPAN 9
+#define PER_TILE(point) ((point) < 25 ? 1 : (point) < 35 ? 4 : 16)
+#define FIRST_PRODUCT(point) ((point) < 25 ? (point) : (point) < 35 ? 4 * (point) - 75 : 65)
+// Products of filters: 0 to 4 outer taps, 5 the inner one.
+#define POINT_OF(i, j) ((i) < 5 ? ((j) < 5 ? 5 * (i) + (j) : 25 + (i)) : (j) < 5 ? 30 + (j) : 35)
+#endif
+#define PRODUCTS (SPAN * SPAN)
 #define INTS JOIN(int, VECTOR)
 #define P 0.625f
 #define Q 1.5f
@@ -78,6 +101,101 @@ INLINE void filter_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, 
   o[2 * step] = sum(sum(u5, s1, P2), s2, Q2);
 }
 
+// Those of a whole row or column, of values `from` apart.
+#if STRIDE == 1
+INLINE void input_products(const VEC *d, int from, VEC *o, int step) {
+  input_points(d[0], d[from], d[2 * from], d[3 * from], d[4 * from], d[5 * from], o, step);
+}
+INLINE void output_row(const VEC *m, int from, VEC *o, int step) {
+  output_pixels(m[0], m[from], m[2 * from], m[3 * from], m[4 * from], m[5 * from], o, step);
+}
+INLINE void gradient_products(const VEC *y, int from, VEC *o, int step) {
+  gradient_points(y[0], y[from], y[2 * from], y[3 * from], o, step);
+}
+INLINE void input_gradient_row(const VEC *m, int from, VEC *o, int step) {
+  input_gradient(m[0], m[from], m[2 * from], m[3 * from], m[4 * from], m[5 * from], o, step);
+}
+#else
+#undef P
+#undef Q
+#undef SCALE_P
+#undef SCALE_Q
+#define P 0.5f
+#define Q 1.25f
+#define SCALE_P (1 / (2 * P * (P2 - Q2)))
+#define SCALE_Q (1 / (2 * Q * (Q2 - P2)))
+
+INLINE void input_products(const VEC *d, int from, VEC *o, int step) {
+  const VEC d0 = d[0], d1 = d[2 * from], d2 = d[4 * from], d3 = d[6 * from], d4 = d[8 * from];
+  const VEC even1 = sum(d3, d1, -Q2), odd1 = sum(d2, d0, -Q2), even2 = sum(d3, d1, -P2), odd2 = sum(d2, d0, -P2);
+  o[0] = sum(even1, odd1, P);
+  o[step] = sum(even1, odd1, -P);
+  o[2 * step] = sum(even2, odd2, Q);
+  o[3 * step] = sum(even2, odd2, -Q);
+  o[4 * step] = sum(sum(d4, d2, -(P2 + Q2)), d0, P2 * Q2);
+  UNROLL for (int i = 0; i < 4; i++) o[(5 + i) * step] = d[(2 * i + 1) * from];
+}
+INLINE void output_row(const VEC *m, int from, VEC *o, int step) {
+  const VEC s1 = m[0] + m[from], d1 = m[0] - m[from], s2 = m[2 * from] + m[3 * from], d2 = m[2 * from] - m[3 * from];
+  o[0] = s1 + s2 + m[5 * from];
+  o[step] = sum(sum(m[6 * from], d1, P), d2, Q);
+  o[2 * step] = sum(sum(m[7 * from], s1, P2), s2, Q2);
+  o[3 * step] = sum(sum(m[4 * from] + m[8 * from], d1, P * P2), d2, Q * Q2);
+}
+INLINE void gradient_products(const VEC *y, int from, VEC *o, int step) {
+  const VEC y0 = y[0], y1 = y[from], y2 = y[2 * from], y3 = y[3 * from];
+  const VEC even1 = sum(y0, y2, P2), odd1 = sum(y1, y3, P2), even2 = sum(y0, y2, Q2), odd2 = sum(y1, y3, Q2);
+  o[0] = sum(even1, odd1, P);
+  o[step] = sum(even1, odd1, -P);
+  o[2 * step] = sum(even2, odd2, Q);
+  o[3 * step] = sum(even2, odd2, -Q);
+  o[4 * step] = y3;
+  o[5 * step] = y0;
+  o[6 * step] = y1;
+  o[7 * step] = y2;
+  o[8 * step] = y3;
+}
+INLINE void input_gradient_row(const VEC *m, int from, VEC *o, int step) {
+  const VEC s1 = m[0] + m[from], d1 = m[0] - m[from], s2 = m[2 * from] + m[3 * from], d2 = m[2 * from] - m[3 * from];
+  const VEC last = m[4 * from];
+  o[0] = sum(sum(last * (P2 * Q2), d1, -P * Q2), d2, -Q * P2);
+  o[2 * step] = sum(s1 * -Q2, s2, -P2);
+  o[4 * step] = sum(sum(last * -(P2 + Q2), d1, P), d2, Q);
+  o[6 * step] = s1 + s2;
+  o[8 * step] = last;
+  UNROLL for (int i = 0; i < 4; i++) o[(2 * i + 1) * step] = m[(5 + i) * from];
+}
+INLINE void filter_products(VEC g0, VEC g1, VEC g2, VEC *o, int step) {
+  const VEC a = g0 * SCALE_P, b = g2 * (P * SCALE_P), c = g0 * SCALE_Q, d = g2 * (Q * SCALE_Q);
+  o[0] = b + a;
+  o[step] = b - a;
+  o[2 * step] = d + c;
+  o[3 * step] = d - c;
+  o[4 * step] = g2;
+  o[5 * step] = g1;
+}
+INLINE void strided_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, int step) {
+  const VEC s1 = u0 + u1, d1 = u0 - u1, s2 = u2 + u3, d2 = u2 - u3;
+  o[0] = sum(d1 * SCALE_P, d2, SCALE_Q);
+  o[step] = u5;
+  o[2 * step] = sum(sum(u4, s1, P * SCALE_P), s2, Q * SCALE_Q);
+}
+#define filter_points filter_products
+#define filter_taps strided_taps
+#endif
+
+// Where product (i, j) of tile `at` lies in a block whose tiles are `row` floats long and whose points of one product per
+// tile are `stride` apart.
+INLINE size_t product_at(int i, int j, int at, int row, size_t stride) {
+#if STRIDE == 1
+  return (6 * i + j) * stride + (size_t)at * row;
+#else
+  if (i < 5) return j < 5 ? (5 * i + j) * stride + (size_t)at * row : (25 + 4 * i) * stride + (size_t)(4 * at + j - 5) * row;
+  if (j < 5) return (45 + 4 * j) * stride + (size_t)(4 * at + i - 5) * row;
+  return 65 * stride + (size_t)(16 * at + 4 * (i - 5) + j - 5) * row;
+#endif
+}
+
 // Calls BODY(c) for each vector of channels; the last one may overlap the one before.
 #define FOR_VECTORS(channels, BODY) \
   for (int v_ = 0; v_ < (channels); v_ += VECTOR) { const int c_ = min(v_, (channels) - VECTOR); BODY(c_) }
@@ -87,38 +205,34 @@ INLINE void filter_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, 
   const int across_ = ((ow) + 3) / 4, down_ = ((oh) + 3) / 4, within_ = (tile) % (across_ * down_); \
   const int image = (tile) / (across_ * down_), row0 = within_ / across_ * 4, column0 = within_ % across_ * 4;
 
-// V of one tile of images (n, h, w, c) with `padding`; point p goes to v + p * point_stride.
-#define TRANSFORM_INPUT(tile, h, w, c, padding, oh, ow, x, v, point_stride) \
+// V of one tile of images (n, h, w, c) with `padding`, as tile `at` of a block in the variable v.
+#define TRANSFORM_INPUT(tile, h, w, c, padding, oh, ow, x, v, at, point_stride) \
   { \
     PLACE(tile, oh, ow) \
-    const int top = row0 - (padding), left = column0 - (padding); \
+    const int top = row0 * STRIDE - (padding), left = column0 * STRIDE - (padding), at_ = (at); \
     global const float *source = (x) + (((size_t)image * (h) + top) * (w) + left) * (c); \
     const size_t point_step = (point_stride); \
-    const bool is_inside = top >= 0 && left >= 0 && top + 6 <= (h) && left + 6 <= (w); \
+    const bool is_inside = top >= 0 && left >= 0 && top + SPAN <= (h) && left + SPAN <= (w); \
     if (is_inside) \
-      ROLLED for (int i = 0; i < 6; i++) fetch(source + ((size_t)i * (w) + 6) * (c), 4 * (c)); \
+      ROLLED for (int i = 0; i < SPAN; i++) fetch(source + ((size_t)i * (w) + SPAN) * (c), 4 * STRIDE * (c)); \
     FOR_VECTORS(c, TRANSFORM_VECTOR) \
   }
-#define TRANSFORM_VECTOR(at) \
+#define TRANSFORM_VECTOR(channel) \
   { \
-    VEC t[POINTS], o[6]; \
-    if (is_inside) { \
-      ROLLED for (int i = 0; i < 6; i++) { \
-        global const float *s = source + (size_t)i * w * c + at; \
-        input_points(LOAD(s), LOAD(s + c), LOAD(s + 2 * c), LOAD(s + 3 * c), LOAD(s + 4 * c), LOAD(s + 5 * c), t + i, 6); \
+    VEC t[PRODUCTS], o[SPAN], d[SPAN]; \
+    ROLLED for (int i = 0; i < SPAN; i++) { \
+      global const float *s = source + (ptrdiff_t)i * w * c + channel; \
+      if (is_inside) { \
+        UNROLL for (int j = 0; j < SPAN; j++) d[j] = LOAD(s + j * c); \
+      } else { \
+        UNROLL for (int j = 0; j < SPAN; j++) \
+          d[j] = top + i >= 0 && top + i < h && left + j >= 0 && left + j < w ? LOAD(s + (ptrdiff_t)j * c) : ZERO; \
       } \
-    } else { \
-      ROLLED for (int i = 0; i < 6; i++) { \
-        VEC d[6]; \
-        UNROLL for (int j = 0; j < 6; j++) \
-          d[j] = top + i >= 0 && top + i < h && left + j >= 0 && left + j < w \
-            ? LOAD(source + ((ptrdiff_t)i * w + j) * c + at) : ZERO; \
-        input_points(d[0], d[1], d[2], d[3], d[4], d[5], t + i, 6); \
-      } \
+      input_products(d, 1, t + i, SPAN); \
     } \
-    ROLLED for (int j = 0; j < 6; j++) { \
-      input_points(t[6 * j], t[6 * j + 1], t[6 * j + 2], t[6 * j + 3], t[6 * j + 4], t[6 * j + 5], o, 1); \
-      UNROLL for (int i = 0; i < 6; i++) STORE(o[i], v + (6 * i + j) * point_step + at); \
+    ROLLED for (int j = 0; j < SPAN; j++) { \
+      input_products(t + SPAN * j, 1, o, 1); \
+      UNROLL for (int i = 0; i < SPAN; i++) STORE(o[i], v + product_at(i, j, at_, c, point_step) + channel); \
     } \
   }
 
@@ -151,18 +265,19 @@ INLINE void load_gradient(
   }
 }
 
-// A dy A^T of one tile of one panel; point p goes to d + p * point_stride.
-#define TRANSFORM_GRADIENT(tile, oh, ow, k, panel, dy, winners, d, point_stride) \
+// A dy A^T of one tile of one panel, as tile `at` of a block with tiles of `row` floats.
+#define TRANSFORM_GRADIENT(tile, oh, ow, k, panel, dy, winners, d, at, row, point_stride) \
   { \
     PLACE(tile, oh, ow) \
+    const int at_ = (at); \
     for (int side = 0; side < PANEL; side += VECTOR) { \
       const int first = (panel) * PANEL + side; \
-      VEC y[16], t[24], o[6]; \
+      VEC y[16], t[4 * SPAN], o[SPAN]; \
       load_gradient(dy, winners, image, row0, column0, oh, ow, k, first, (k) - first, y); \
-      ROLLED for (int i = 0; i < 4; i++) gradient_points(y[4 * i], y[4 * i + 1], y[4 * i + 2], y[4 * i + 3], t + i, 4); \
-      ROLLED for (int j = 0; j < 6; j++) { \
-        gradient_points(t[4 * j], t[4 * j + 1], t[4 * j + 2], t[4 * j + 3], o, 1); \
-        UNROLL for (int i = 0; i < 6; i++) STORE(o[i], (d) + (size_t)(6 * i + j) * (point_stride) + side); \
+      ROLLED for (int i = 0; i < 4; i++) gradient_products(y + 4 * i, 1, t + i, 4); \
+      ROLLED for (int j = 0; j < SPAN; j++) { \
+        gradient_products(t + 4 * j, 1, o, 1); \
+        UNROLL for (int i = 0; i < SPAN; i++) STORE(o[i], (d) + product_at(i, j, at_, row, point_stride) + side); \
       } \
     } \
   }

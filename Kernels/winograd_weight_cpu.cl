@@ -20,11 +20,11 @@
 #define SUM_TILE(height, i) \
   { \
     TILE_SUMS(height, ZERO, ZERO) \
-    TILE_PRODUCT(height, v_ + i, 1, c, d_, PANEL, tiles) \
+    TILE_PRODUCT(height, v_ + i, 1, c, d_, PANEL, depth_) \
     ADD_SUMS(height, i, sums_, start > begin) \
   }
 
-// Group g sums over its share of the tiles. sums: [group][panel][point][c][PANEL]; scratch: POINTS * (block * (c +
+// Group g sums over its share of the tiles. sums: [group][panel][point][c][PANEL]; scratch: PRODUCTS * (block * (c +
 // panels * PANEL) + 16 * (1 + panels)) floats.
 APART void winograd_weight_task(
     const int group, const int groups, const int count, const int h, const int w, const int c, const int oh, const int ow, const int k,
@@ -33,24 +33,26 @@ APART void winograd_weight_task(
   const int panels = (k + PANEL - 1) / PANEL;
   const int begin = (long)count * group / groups, end = (long)count * (group + 1) / groups;
   const int v_stride = block * c + 16, d_stride = block * PANEL + 16;
-  local float *gradients = scratch + POINTS * v_stride;
+  local float *gradients = scratch + PRODUCTS * v_stride;
   for (int start = begin; start < end; start += block) {
     const int tiles = min(block, end - start);
     for (int t = 0; t < tiles; t++) {
-      local float *v = scratch + t * c;
-      TRANSFORM_INPUT(start + t, h, w, c, padding, oh, ow, x, v, v_stride)
+      local float *v = scratch;
+      TRANSFORM_INPUT(start + t, h, w, c, padding, oh, ow, x, v, t, v_stride)
       for (int panel = 0; panel < panels; panel++) {
-        local float *d = gradients + panel * POINTS * d_stride + t * PANEL;
-        TRANSFORM_GRADIENT(start + t, oh, ow, k, panel, dy, winners, d, d_stride)
+        local float *d = gradients + panel * PRODUCTS * d_stride;
+        TRANSFORM_GRADIENT(start + t, oh, ow, k, panel, dy, winners, d, t, PANEL, d_stride)
       }
     }
     // Rows of tiles of sums that do not exist read beyond the last channel.
     for (int point = 0; point < POINTS; point++)
-      UNROLL for (int e = 0; e < LOW; e++) scratch[point * v_stride + tiles * c + e] = 0.0f;
+      UNROLL for (int e = 0; e < LOW; e++)
+        scratch[FIRST_PRODUCT(point) * v_stride + tiles * PER_TILE(point) * c + e] = 0.0f;
     for (int panel = 0; panel < panels; panel++)
       for (int point = 0; point < POINTS; point++) {
-        local const float *v_ = scratch + point * v_stride;
-        local const float *d_ = gradients + (panel * POINTS + point) * d_stride;
+        const int depth_ = tiles * PER_TILE(point);
+        local const float *v_ = scratch + FIRST_PRODUCT(point) * v_stride;
+        local const float *d_ = gradients + (panel * PRODUCTS + FIRST_PRODUCT(point)) * d_stride;
         global float *sums_ = sums + (((size_t)group * panels + panel) * POINTS + point) * c * PANEL;
         FOR_TILES(c, SUM_TILE)
       }
@@ -73,8 +75,8 @@ APART void winograd_transform_gradient_task(
     const int block, const int step) {
   const int first = start + task * step, d_stride = block * PANEL + 16;
   for (int t = first; t < min(first + step, end); t++) {
-    global float *d = gradients + (size_t)panel * POINTS * d_stride + (t - start) * PANEL;
-    TRANSFORM_GRADIENT(t, oh, ow, k, panel, dy, winners, d, d_stride)
+    global float *d = gradients + (size_t)panel * PRODUCTS * d_stride;
+    TRANSFORM_GRADIENT(t, oh, ow, k, panel, dy, winners, d, t - start, PANEL, d_stride)
   }
 }
 
@@ -90,25 +92,25 @@ kernel void winograd_transform_gradient_cpu(
 // whole vector is copied, of which the next depth overwrites what is too much.
 #define GATHERED_TILE(height, i) \
   { \
-    for (int t = 0; t < tiles; t++) \
+    for (int t = 0; t < depth; t++) \
       UNROLL for (int r = 0; r < height; r += VECTOR) STORE(LOAD(v + (size_t)t * c + i + r), scratch + t * height + r); \
     for (int panel = first; panel < last; panel++) { \
-      global const float *d = gradients + ((size_t)panel * POINTS + point) * d_stride; \
+      global const float *d = gradients + ((size_t)panel * PRODUCTS + FIRST_PRODUCT(point)) * d_stride; \
       global float *target = sums + ((size_t)panel * POINTS + point) * c * PANEL; \
       TILE_SUMS(height, ZERO, ZERO) \
-      TILE_PRODUCT(height, scratch, 1, height, d, PANEL, tiles) \
+      TILE_PRODUCT(height, scratch, 1, height, d, PANEL, depth) \
       ADD_SUMS(height, i, target, accumulate) \
     } \
   }
 
-// scratch: HEIGHT * tiles + VECTOR floats.
+// scratch: HEIGHT * depth + VECTOR floats; a point's depth is at most 16 tiles with STRIDE 2.
 APART void winograd_weight_multiply_task(
     const int point, const int task, const int tiles, const int c, const int k,
     global const float *restrict values, global const float *restrict gradients, global float *restrict sums,
     const int block, const int part, const int accumulate, local float *scratch) {
   const int first = task * part, last = min(first + part, (k + PANEL - 1) / PANEL);
-  const int d_stride = block * PANEL + 16;
-  global const float *v = values + (size_t)point * ((size_t)block * c + 16);
+  const int d_stride = block * PANEL + 16, depth = tiles * PER_TILE(point);
+  global const float *v = values + FIRST_PRODUCT(point) * ((size_t)block * c + 16);
   FOR_TILES(c, GATHERED_TILE)
 }
 
@@ -118,7 +120,7 @@ kernel void winograd_weight_multiply_cpu(
     global const float *restrict gradients, global float *restrict sums, const int block, const int part,
     const int accumulate, local float *scratch) {
   winograd_weight_multiply_task(
-      get_group_id(0), get_group_id(1), tiles, c, k, values, gradients, sums, block, part, accumulate, scratch);
+      POINTS - 1 - get_group_id(0), get_group_id(1), tiles, c, k, values, gradients, sums, block, part, accumulate, scratch);
 }
 
 // Sums of `groups` groups, [group][panel][point][c][PANEL], into dW (3, 3, c, k), for FINISHED channels: so many rows of
@@ -141,9 +143,9 @@ APART void winograd_weight_finish_task(
       if (count <= 0) break;
       local const float *u = scratch + (channel - begin) * PANEL + side;
       VEC t[18], g[3];
-#define POINT(p) LOAD(u + (p) * FINISHED * PANEL)
+#define POINT(i, j) LOAD(u + POINT_OF(i, j) * FINISHED * PANEL)
       ROLLED for (int j = 0; j < 6; j++)
-        filter_taps(POINT(j), POINT(6 + j), POINT(12 + j), POINT(18 + j), POINT(24 + j), POINT(30 + j), t + j, 6);
+        filter_taps(POINT(0, j), POINT(1, j), POINT(2, j), POINT(3, j), POINT(4, j), POINT(5, j), t + j, 6);
 #undef POINT
       ROLLED for (int i = 0; i < 3; i++) {
         filter_taps(t[6 * i], t[6 * i + 1], t[6 * i + 2], t[6 * i + 3], t[6 * i + 4], t[6 * i + 5], g, 1);

@@ -26,8 +26,8 @@ package struct KernelCheck: Sendable {
   }
 
   /// Every check: products and direct convolutions of both shapes and of matrix units, without and with asynchronous
-  /// copies, and Winograd's algorithm. CPU runtimes compile slowly, and most convolutions of networks are Winograd's: their
-  /// direct convolutions of many channels wait for their first use.
+  /// copies, and Winograd's algorithm. CPU runtimes compile slowly, and most convolutions of networks are Winograd's of stride 1:
+  /// their direct convolutions of many channels and Winograd's of stride 2 wait for their first use.
   package static let all: [KernelCheck] =
     OpenCL.KernelShape.allCases.flatMap { shape in
       [KernelCheck("matrix product", variant: shape.rawValue) { try product(on: .openCL($0)) }]
@@ -53,6 +53,15 @@ package struct KernelCheck: Sendable {
         try convolution(direction, [(16, 35, 1)], .winograd, on: .openCL($0))
       }
     }
+    + [
+      KernelCheck(
+        "convolution of stride 2", variant: OpenCL.stridedWinograd, postponedUntil: OpenCL.stridedWinograd
+      ) { device in
+        try Convolution.Direction.allCases.allSatisfy {
+          try convolution($0, [(16, 35, 2)], .winograd, on: .openCL(device))
+        }
+      }
+    ]
     + [OpenCL.matrixVariant, OpenCL.asynchronousVariant].flatMap { variant in
       let copies = variant == OpenCL.asynchronousVariant
       return [

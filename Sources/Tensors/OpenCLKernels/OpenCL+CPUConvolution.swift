@@ -31,7 +31,7 @@ extension OpenCL {
   func convolveInputGradientCPU(
     _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
   ) throws {
-    if usesWinogradCPU(g) {
+    if usesWinogradCPUGradient(g) {
       return try inputGradientWinogradCPU(g, dy, weights, mask: mask, into: dx)
     }
     if usesScatter(g) { return try inputGradientByScatter(g, dy, weights, mask: mask, into: dx) }

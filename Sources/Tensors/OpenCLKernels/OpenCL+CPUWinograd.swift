@@ -2,15 +2,34 @@ import Devices
 
 /// Winograd's convolutions shaped for CPU runtimes; see `winograd_tiles_cpu.cl`.
 extension OpenCL {
-  /// The rule of ``ConvolutionGeometry/prefersWinograd``, where a tile's height of tiles fits local memory.
+  /// The rules of ``ConvolutionGeometry/prefersWinograd`` and ``ConvolutionGeometry/prefersStridedWinograd``, where a
+  /// tile's height of tiles fits local memory.
   func usesWinogradCPU(_ g: ConvolutionGeometry) -> Bool {
-    isEnabled("winograd") && g.prefersWinograd && fits(blockFloats(tileHeight, g.c))
-      && fits(blockFloats(tileHeight, g.k))
+    let isWanted =
+      g.prefersWinograd && isEnabled("winograd")
+      || g.prefersStridedWinograd && isEnabled(Self.stridedWinograd)
+    guard isWanted else { return false }
+    let job = WinogradCPUJob(self, g)
+    return fits(job.blockFloats(tileHeight, g.c)) && fits(job.blockFloats(tileHeight, g.k))
+  }
+
+  /// The same for the input gradient, which takes whole images if the stride is 2.
+  func usesWinogradCPUGradient(_ g: ConvolutionGeometry) -> Bool {
+    usesWinogradCPU(g) && (g.stride == 1 || WinogradCPUJob(self, g).hasWholeImages)
+  }
+
+  /// The variant of stride 2, and what its checks wait for.
+  static let stridedWinograd = "winograd of stride 2"
+
+  /// Macros of the kernels of a convolution.
+  func winogradDefines(_ g: ConvolutionGeometry) -> [String: Int] {
+    g.stride == 1 ? [:] : ["STRIDE": g.stride]
   }
 
   /// Whether a max pool of 2 x 2 happens inside the tiles.
   func poolsInWinograd(_ g: ConvolutionGeometry) -> Bool {
-    kernelShape == .cpu && usesWinogradCPU(g) && g.k % panel == 0 && WinogradCPUJob(self, g).hasWholeImages
+    kernelShape == .cpu && g.stride == 1 && usesWinogradCPU(g) && g.k % panel == 0
+      && WinogradCPUJob(self, g).hasWholeImages
   }
 
   /// y = conv(x, weights) + bias, then ReLU; or with `rotated` weights, from K to C, for the input gradient.
@@ -22,7 +41,7 @@ extension OpenCL {
     bias: Tensor?, relu: Bool, into y: Tensor, winners: Buffer? = nil
   ) throws {
     let end: [KernelArgument] = [
-      .buffer(try winogradFilters(weights, filters)), .optional(bias?.buffer), .int(relu ? 1 : 0),
+      .buffer(try winogradFilters(weights, filters, g)), .optional(bias?.buffer), .int(relu ? 1 : 0),
       .buffer(y.buffer), .optional(winners),
     ]
     let job = WinogradCPUJob(self, g)
@@ -41,7 +60,7 @@ extension OpenCL {
   ) throws {
     let job = WinogradCPUJob(self, g)
     if job.hasWholeImages {
-      let filters = try winogradFilters(weights, .transposed)
+      let filters = try winogradFilters(weights, .transposed, g)
       return try job.gradientByImages(dy, winners, filters, mask: mask, into: dx)
     }
     precondition(winners == nil, "only whole images take the gradient of a pool")
@@ -52,23 +71,21 @@ extension OpenCL {
   }
 
   /// Transformed weights (3, 3, C, K), kept for parameters until they change.
-  func winogradFilters(_ weights: Tensor, _ form: WinogradFilterForm) throws -> Buffer {
+  func winogradFilters(
+    _ weights: Tensor, _ form: WinogradFilterForm, _ g: ConvolutionGeometry
+  ) throws -> Buffer {
     let (c, k) = (weights.shape[2], weights.shape[3])
     let (channels, outputs) = form == .forward ? (c, k) : (k, c)
-    return try weights.buffer.derived("winograd \(form)") {
+    return try weights.buffer.derived("winograd \(g.stride) \(form)") {
       let filters = try makeBuffer(
         byteCount: panels(outputs) * WinogradTiles.points * channels * panel * 4)
       try launchTasks(
         "winograd_filter_cpu",
         [.int(c), .int(k), .int(form == .forward ? 0 : 1), .int(form == .rotated ? 1 : 0)]
-          + [.buffer(weights.buffer), .buffer(filters)], tasks: [channels, panels(outputs)])
+          + [.buffer(weights.buffer), .buffer(filters)], tasks: [channels, panels(outputs)],
+        defines: winogradDefines(g))
       return filters
     }
-  }
-
-  /// Local memory for the transformed tiles of a block and their products with a panel of filters.
-  fileprivate func blockFloats(_ tiles: Int, _ channels: Int) -> Int {
-    WinogradTiles.points * (tiles * (channels + panel) + 32)
   }
 
   func fits(_ floats: Int) -> Bool { floats * 4 <= info.localMemory }
@@ -88,14 +105,20 @@ struct WinogradCPUJob {
     (self.device, self.g, tiles) = (device, g, WinogradTiles(g))
   }
 
+  /// Local memory for the transformed tiles of a block and their products with a panel of filters.
+  func blockFloats(_ count: Int, _ channels: Int) -> Int {
+    tiles.products * (count * (channels + device.panel) + 32)
+  }
+
+  private var defines: [String: Int] { device.winogradDefines(g) }
   private var tilesPerImage: Int { tiles.down * tiles.across }
   var hasSmallFilters: Bool { g.c * g.k <= WinogradSchedule.largestFilterPerTask }
   /// Whether the input gradient can take whole images.
   var hasWholeImages: Bool { hasSmallFilters && device.fits(gradientFloats(images: 1)) }
 
   private func gradientFloats(images: Int) -> Int {
-    let height = device.tileHeight
-    return device.blockFloats(
+    let height = device.tileHeight / 3  // LOW in product_cpu.cl
+    return blockFloats(
       (images * tilesPerImage + height - 1) / height * height, device.panels(g.k) * device.panel)
   }
 
@@ -105,17 +128,17 @@ struct WinogradCPUJob {
     let extents = [tiles.count, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.padding]
     try device.launchTasks(
       "winograd_cpu", extents.map { .int($0) } + [.buffer(x.buffer)] + end + [.int(block)],
-      tasks: [(tiles.count + block - 1) / block], scratch: device.blockFloats(block, g.c),
-      defines: device.pastCaches(g.outputShape), flops: g.operations)
+      tasks: [(tiles.count + block - 1) / block], scratch: blockFloats(block, g.c),
+      defines: device.pastCaches(g.outputShape).merging(defines) { $1 }, flops: g.operations)
   }
 
-  /// Tiles of a task: 512 KB of transformed input, and enough tasks for all threads.
+  /// Tiles of a task: at most 512 KB of transformed input, and enough tasks for all threads.
   private var blockSize: Int {
     let height = device.tileHeight
-    let fits = 131_072 / (WinogradTiles.points * g.c) / height * height
+    let fits = 131_072 / (tiles.products * g.c) / height * height
     let balanced = (tiles.count / (4 * device.info.computeUnits) + height - 1) / height * height
-    var block = max(height, min(48, fits, balanced))
-    while block > height, !device.fits(device.blockFloats(block, g.c)) { block -= height }
+    var block = max(height, min(g.stride == 1 ? 48 : 12, fits, balanced))
+    while block > height, !device.fits(blockFloats(block, g.c)) { block -= height }
     return block
   }
 
@@ -124,8 +147,8 @@ struct WinogradCPUJob {
   func runByPanels(_ x: Tensor, _ end: [KernelArgument]) throws {
     let part = 4 * device.tileHeight
     let block = max(
-      2 * part, min((tiles.count + part - 1) / part, (1 << 21) / (WinogradTiles.points * g.c) / part) * part)
-    let values = try device.makeBuffer(byteCount: WinogradTiles.points * (block * g.c + 16) * 4)
+      2 * part, min((tiles.count + part - 1) / part, (1 << 21) / (tiles.products * g.c) / part) * part)
+    let values = try device.makeBuffer(byteCount: tiles.products * (block * g.c + 16) * 4)
     for first in stride(from: 0, to: tiles.count, by: block) {
       let last = min(tiles.count, first + block)
       try transform(x, first..<last, into: values, block)
@@ -134,7 +157,7 @@ struct WinogradCPUJob {
         [first, last, g.c, g.outputHeight, g.outputWidth, g.k].map { .int($0) } + [.buffer(values)] + end
           + [.int(block), .int(part)],
         tasks: [(last - first + part - 1) / part, device.panels(g.k)],
-        scratch: WinogradTiles.points * (part * device.panel + 16))
+        scratch: tiles.products * (part * device.panel + 16), defines: defines)
     }
   }
 
@@ -147,7 +170,7 @@ struct WinogradCPUJob {
     try device.launchTasks(
       "winograd_transform_cpu",
       extents.map { .int($0) } + [.buffer(x.buffer), .buffer(values), .int(block), .int(step)],
-      tasks: [(range.count + step - 1) / step])
+      tasks: [(range.count + step - 1) / step], defines: defines)
   }
 
   /// dx by the transposed algorithm: results of neighbouring tiles overlap, so that a task takes whole images.
@@ -163,6 +186,7 @@ struct WinogradCPUJob {
       extents.map { .int($0) } + [
         .buffer(dy.buffer), .optional(winners), .buffer(filters), .optional(mask?.buffer), .buffer(dx.buffer),
         .int(images),
-      ], tasks: [(g.n + images - 1) / images], scratch: gradientFloats(images: images), flops: g.operations)
+      ], tasks: [(g.n + images - 1) / images], scratch: gradientFloats(images: images),
+      defines: defines, flops: g.operations)
   }
 }

@@ -16,7 +16,7 @@ extension OpenCL {
     try launchTasks(
       "winograd_colors_cpu",
       extents.map { .int($0) } + [
-        .buffer(x.buffer), .buffer(try winogradFilters(weights, .forward)), .optional(bias?.buffer),
+        .buffer(x.buffer), .buffer(try winogradFilters(weights, .forward, g)), .optional(bias?.buffer),
         .int(relu ? 1 : 0), .buffer(y.buffer),
       ], tasks: [g.n], scratch: stripFloats(g), defines: pastCaches(g.outputShape), flops: g.operations)
   }

@@ -27,7 +27,7 @@ extension OpenCL {
     try launchTasks(
       "winograd_weight_finish_cpu", [.int(groups), .int(g.c), .int(g.k), .buffer(sums), .buffer(dw.buffer)],
       tasks: [(g.c + channels - 1) / channels, panels(g.k)],
-      scratch: WinogradTiles.points * channels * panel)
+      scratch: WinogradTiles.points * channels * panel, defines: winogradDefines(g))
   }
 }
 
@@ -44,33 +44,36 @@ private struct WinogradCPUWeights {
   init(_ device: OpenCL, _ g: ConvolutionGeometry) {
     (self.device, self.g, tiles) = (device, g, WinogradTiles(g))
     panels = device.panels(g.k)
-    isGrouped = g.c * g.k <= WinogradSchedule.largestFilterPerTask / 4 && device.fits(groupFloats(12))
+    isGrouped =
+      g.c * g.k <= WinogradSchedule.largestFilterPerTask / (g.stride == 1 ? 4 : 2)
+      && device.fits(groupFloats(12))
     if isGrouped { while groups < 16, tiles.count >= 512 * groups { groups *= 2 } }
   }
 
   private func groupFloats(_ block: Int) -> Int {
-    WinogradTiles.points * (block * (g.c + panels * device.panel) + 16 * (1 + panels))
+    tiles.products * (block * (g.c + panels * device.panel) + 16 * (1 + panels))
   }
 
   func sumByGroups(_ x: Tensor, _ dy: Tensor, _ winners: Buffer?, into sums: Buffer) throws {
-    var block = max(12, min(48, (tiles.count + groups - 1) / groups))
+    var block = max(12, min(1728 / tiles.products, (tiles.count + groups - 1) / groups))
     while block > 12, !device.fits(groupFloats(block)) { block -= 4 }
     let extents = [tiles.count, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.padding]
     try device.launchTasks(
       "winograd_weight_cpu",
       extents.map { .int($0) } + [
         .buffer(x.buffer), .buffer(dy.buffer), .optional(winners), .buffer(sums), .int(block),
-      ], tasks: [groups], scratch: groupFloats(block), flops: g.operations)
+      ], tasks: [groups], scratch: groupFloats(block), defines: device.winogradDefines(g),
+      flops: g.operations)
   }
 
   /// For large filters, whose sums exist once: blocks of tiles are transformed, then tasks share points and panels.
   func sumByPoints(_ x: Tensor, _ dy: Tensor, _ winners: Buffer?, into sums: Buffer) throws {
-    let perTile = WinogradTiles.points * (g.c + panels * device.panel)
+    let perTile = tiles.products * (g.c + panels * device.panel)
     let blocks = (tiles.count * perTile + (1 << 21) - 1) >> 21
-    let block = max(128, (tiles.count + blocks - 1) / blocks + 3) / 4 * 4
-    let values = try device.makeBuffer(byteCount: WinogradTiles.points * (block * g.c + 16) * 4)
+    let block = max(4608 / tiles.products, (tiles.count + blocks - 1) / blocks + 3) / 4 * 4
+    let values = try device.makeBuffer(byteCount: tiles.products * (block * g.c + 16) * 4)
     let gradients = try device.makeBuffer(
-      byteCount: panels * WinogradTiles.points * (block * device.panel + 16) * 4)
+      byteCount: panels * tiles.products * (block * device.panel + 16) * 4)
     let part = max(1, min(panels, WinogradTiles.points * panels / (16 * device.info.computeUnits)))
     for first in stride(from: 0, to: tiles.count, by: block) {
       let last = min(tiles.count, first + block)
@@ -79,13 +82,14 @@ private struct WinogradCPUWeights {
         "winograd_transform_gradient_cpu",
         [first, last, g.outputHeight, g.outputWidth, g.k].map { .int($0) } + [
           .buffer(dy.buffer), .optional(winners), .buffer(gradients), .int(block), .int(4),
-        ], tasks: [(last - first + 3) / 4, panels])
+        ], tasks: [(last - first + 3) / 4, panels], defines: device.winogradDefines(g))
       try device.launchTasks(
         "winograd_weight_multiply_cpu",
         [.int(last - first), .int(g.c), .int(g.k), .buffer(values), .buffer(gradients), .buffer(sums)]
           + [block, part, first > 0 ? 1 : 0].map { .int($0) },
         tasks: [WinogradTiles.points, (panels + part - 1) / part],
-        scratch: device.tileHeight * block + device.vectorWidth)
+        scratch: device.tileHeight * block * (g.stride == 1 ? 1 : 16) + device.vectorWidth,
+        defines: device.winogradDefines(g))
     }
   }
 }

@@ -34,11 +34,13 @@ extension OpenCL {
     }
   }
 
-  /// Checks the direct convolutions of many channels, if that is still to be done, before they are used.
+  /// Checks the direct convolutions of many channels and Winograd's of stride 2, if that is still to be done, before they
+  /// are used.
   private func checkPostponed(_ g: ConvolutionGeometry) throws {
     let hasFewChannels = g.s * g.c <= min(9, tileHeight)
-    guard kernelShape == .cpu, !hasFewChannels, !g.isPointwise, !usesWinogradCPU(g) else { return }
-    try beforeFirstUse(of: Self.directConvolutions)
+    guard kernelShape == .cpu, !hasFewChannels, !g.isPointwise else { return }
+    if g.stride == 2, usesWinogradCPU(g) { try beforeFirstUse(of: Self.stridedWinograd) }
+    if !usesWinogradCPUGradient(g) { try beforeFirstUse(of: Self.directConvolutions) }
   }
 
   /// What the checks of direct convolutions of many channels wait for.
