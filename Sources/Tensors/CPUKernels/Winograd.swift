@@ -133,8 +133,8 @@ extension ConvolutionGeometry {
 }
 
 extension CPU {
-  /// Winograd where it pays, with operands in float32.
+  /// Winograd where it pays, with operands in float32. Pairs of bfloat16 are faster with stride 2.
   func usesWinograd(_ g: ConvolutionGeometry) -> Bool {
-    !g.isPaired && (g.prefersWinograd || g.prefersStridedWinograd)
+    !g.isPaired && (g.prefersWinograd || g.prefersStridedWinograd && !multipliesPairs)
   }
 }
