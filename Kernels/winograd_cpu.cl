@@ -66,19 +66,21 @@ INLINE void finish_tile(
     VEC t[4 * SPAN], o[16], column[SPAN];
     ROLLED for (int j = 0; j < SPAN; j++) {
       UNROLL for (int i = 0; i < SPAN; i++) column[i] = LOAD(m + product_at(i, j, at, PANEL, point_stride) + side);
-      output_row(column, 1, t + j, SPAN);
+      output_row(column, t + j, SPAN);
     }
     const VEC b = bias ? load_part(bias + first, count) : ZERO, floor = least(relu);
     global float *target = y + (((size_t)image * oh + row0) * ow + column0) * k + first;
     if (!winners && row0 + 4 <= oh && column0 + 4 <= ow && count >= VECTOR) {
+#ifndef PAST_CACHES
       ROLLED for (int p = 0; p < 16; p++) fetch(target + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
+#endif
       ROLLED for (int i = 0; i < 4; i++) {
-        output_row(t + SPAN * i, 1, o, 1);
+        output_row(t + SPAN * i, o, 1);
         UNROLL for (int j = 0; j < 4; j++) STORE_RESULT(at_least(o[j] + b, floor), target + ((size_t)i * ow + j) * k);
       }
       continue;
     }
-    ROLLED for (int i = 0; i < 4; i++) output_row(t + SPAN * i, 1, o + 4 * i, 1);
+    ROLLED for (int i = 0; i < 4; i++) output_row(t + SPAN * i, o + 4 * i, 1);
     ROLLED for (int p = 0; p < 16; p++) o[p] += b;
     if (winners) {
       pool_tile(o, image, row0, column0, oh, ow, k, first, y, winners);
@@ -206,12 +208,12 @@ INLINE void add_tile(
     VEC t[PRODUCTS], o[SPAN], column[SPAN];
     ROLLED for (int j = 0; j < SPAN; j++) {
       UNROLL for (int i = 0; i < SPAN; i++) column[i] = LOAD(m + product_at(i, j, at, PANEL, point_stride) + side);
-      input_gradient_row(column, 1, t + j, SPAN);
+      input_gradient_row(column, t + j, SPAN);
     }
     if (top >= 0 && left >= 0 && top + SPAN <= h && left + SPAN <= w && count >= VECTOR) {
       global float *corner = dx + (((size_t)image * h + top) * w + left) * c + first;
       ROLLED for (int i = 0; i < SPAN; i++) {
-        input_gradient_row(t + SPAN * i, 1, o, 1);
+        input_gradient_row(t + SPAN * i, o, 1);
         UNROLL for (int j = 0; j < SPAN; j++) {
           global float *pixel = corner + ((size_t)i * w + j) * c;
           STORE(LOAD(pixel) + o[j], pixel);
@@ -221,7 +223,7 @@ INLINE void add_tile(
     }
     ROLLED for (int i = 0; i < SPAN; i++) {
       if (top + i < 0 || top + i >= h) continue;
-      input_gradient_row(t + SPAN * i, 1, o, 1);
+      input_gradient_row(t + SPAN * i, o, 1);
       global float *row = dx + (((size_t)image * h + top + i) * w + left) * c + first;
       UNROLL for (int j = 0; j < SPAN; j++)
         if (left + j >= 0 && left + j < w)

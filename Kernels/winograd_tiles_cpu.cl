@@ -101,19 +101,19 @@ INLINE void filter_taps(VEC u0, VEC u1, VEC u2, VEC u3, VEC u4, VEC u5, VEC *o, 
   o[2 * step] = sum(sum(u5, s1, P2), s2, Q2);
 }
 
-// Those of a whole row or column, of values `from` apart.
+// Those of a whole row or column.
 #if STRIDE == 1
-INLINE void input_products(const VEC *d, int from, VEC *o, int step) {
-  input_points(d[0], d[from], d[2 * from], d[3 * from], d[4 * from], d[5 * from], o, step);
+INLINE void input_products(const VEC *d, VEC *o, int step) {
+  input_points(d[0], d[1], d[2], d[3], d[4], d[5], o, step);
 }
-INLINE void output_row(const VEC *m, int from, VEC *o, int step) {
-  output_pixels(m[0], m[from], m[2 * from], m[3 * from], m[4 * from], m[5 * from], o, step);
+INLINE void output_row(const VEC *m, VEC *o, int step) {
+  output_pixels(m[0], m[1], m[2], m[3], m[4], m[5], o, step);
 }
-INLINE void gradient_products(const VEC *y, int from, VEC *o, int step) {
-  gradient_points(y[0], y[from], y[2 * from], y[3 * from], o, step);
+INLINE void gradient_products(const VEC *y, VEC *o, int step) {
+  gradient_points(y[0], y[1], y[2], y[3], o, step);
 }
-INLINE void input_gradient_row(const VEC *m, int from, VEC *o, int step) {
-  input_gradient(m[0], m[from], m[2 * from], m[3 * from], m[4 * from], m[5 * from], o, step);
+INLINE void input_gradient_row(const VEC *m, VEC *o, int step) {
+  input_gradient(m[0], m[1], m[2], m[3], m[4], m[5], o, step);
 }
 #else
 #undef P
@@ -125,25 +125,25 @@ INLINE void input_gradient_row(const VEC *m, int from, VEC *o, int step) {
 #define SCALE_P (1 / (2 * P * (P2 - Q2)))
 #define SCALE_Q (1 / (2 * Q * (Q2 - P2)))
 
-INLINE void input_products(const VEC *d, int from, VEC *o, int step) {
-  const VEC d0 = d[0], d1 = d[2 * from], d2 = d[4 * from], d3 = d[6 * from], d4 = d[8 * from];
+INLINE void input_products(const VEC *d, VEC *o, int step) {
+  const VEC d0 = d[0], d1 = d[2], d2 = d[4], d3 = d[6], d4 = d[8];
   const VEC even1 = sum(d3, d1, -Q2), odd1 = sum(d2, d0, -Q2), even2 = sum(d3, d1, -P2), odd2 = sum(d2, d0, -P2);
   o[0] = sum(even1, odd1, P);
   o[step] = sum(even1, odd1, -P);
   o[2 * step] = sum(even2, odd2, Q);
   o[3 * step] = sum(even2, odd2, -Q);
   o[4 * step] = sum(sum(d4, d2, -(P2 + Q2)), d0, P2 * Q2);
-  UNROLL for (int i = 0; i < 4; i++) o[(5 + i) * step] = d[(2 * i + 1) * from];
+  UNROLL for (int i = 0; i < 4; i++) o[(5 + i) * step] = d[2 * i + 1];
 }
-INLINE void output_row(const VEC *m, int from, VEC *o, int step) {
-  const VEC s1 = m[0] + m[from], d1 = m[0] - m[from], s2 = m[2 * from] + m[3 * from], d2 = m[2 * from] - m[3 * from];
-  o[0] = s1 + s2 + m[5 * from];
-  o[step] = sum(sum(m[6 * from], d1, P), d2, Q);
-  o[2 * step] = sum(sum(m[7 * from], s1, P2), s2, Q2);
-  o[3 * step] = sum(sum(m[4 * from] + m[8 * from], d1, P * P2), d2, Q * Q2);
+INLINE void output_row(const VEC *m, VEC *o, int step) {
+  const VEC s1 = m[0] + m[1], d1 = m[0] - m[1], s2 = m[2] + m[3], d2 = m[2] - m[3];
+  o[0] = s1 + s2 + m[5];
+  o[step] = sum(sum(m[6], d1, P), d2, Q);
+  o[2 * step] = sum(sum(m[7], s1, P2), s2, Q2);
+  o[3 * step] = sum(sum(m[4] + m[8], d1, P * P2), d2, Q * Q2);
 }
-INLINE void gradient_products(const VEC *y, int from, VEC *o, int step) {
-  const VEC y0 = y[0], y1 = y[from], y2 = y[2 * from], y3 = y[3 * from];
+INLINE void gradient_products(const VEC *y, VEC *o, int step) {
+  const VEC y0 = y[0], y1 = y[1], y2 = y[2], y3 = y[3];
   const VEC even1 = sum(y0, y2, P2), odd1 = sum(y1, y3, P2), even2 = sum(y0, y2, Q2), odd2 = sum(y1, y3, Q2);
   o[0] = sum(even1, odd1, P);
   o[step] = sum(even1, odd1, -P);
@@ -155,15 +155,15 @@ INLINE void gradient_products(const VEC *y, int from, VEC *o, int step) {
   o[7 * step] = y2;
   o[8 * step] = y3;
 }
-INLINE void input_gradient_row(const VEC *m, int from, VEC *o, int step) {
-  const VEC s1 = m[0] + m[from], d1 = m[0] - m[from], s2 = m[2 * from] + m[3 * from], d2 = m[2 * from] - m[3 * from];
-  const VEC last = m[4 * from];
+INLINE void input_gradient_row(const VEC *m, VEC *o, int step) {
+  const VEC s1 = m[0] + m[1], d1 = m[0] - m[1], s2 = m[2] + m[3], d2 = m[2] - m[3];
+  const VEC last = m[4];
   o[0] = sum(sum(last * (P2 * Q2), d1, -P * Q2), d2, -Q * P2);
   o[2 * step] = sum(s1 * -Q2, s2, -P2);
   o[4 * step] = sum(sum(last * -(P2 + Q2), d1, P), d2, Q);
   o[6 * step] = s1 + s2;
   o[8 * step] = last;
-  UNROLL for (int i = 0; i < 4; i++) o[(2 * i + 1) * step] = m[(5 + i) * from];
+  UNROLL for (int i = 0; i < 4; i++) o[(2 * i + 1) * step] = m[5 + i];
 }
 INLINE void filter_products(VEC g0, VEC g1, VEC g2, VEC *o, int step) {
   const VEC a = g0 * SCALE_P, b = g2 * (P * SCALE_P), c = g0 * SCALE_Q, d = g2 * (Q * SCALE_Q);
@@ -228,10 +228,10 @@ INLINE size_t product_at(int i, int j, int at, int row, size_t stride) {
         UNROLL for (int j = 0; j < SPAN; j++) \
           d[j] = top + i >= 0 && top + i < h && left + j >= 0 && left + j < w ? LOAD(s + (ptrdiff_t)j * c) : ZERO; \
       } \
-      input_products(d, 1, t + i, SPAN); \
+      input_products(d, t + i, SPAN); \
     } \
     ROLLED for (int j = 0; j < SPAN; j++) { \
-      input_products(t + SPAN * j, 1, o, 1); \
+      input_products(t + SPAN * j, o, 1); \
       UNROLL for (int i = 0; i < SPAN; i++) STORE(o[i], v + product_at(i, j, at_, c, point_step) + channel); \
     } \
   }
@@ -274,9 +274,9 @@ INLINE void load_gradient(
       const int first = (panel) * PANEL + side; \
       VEC y[16], t[4 * SPAN], o[SPAN]; \
       load_gradient(dy, winners, image, row0, column0, oh, ow, k, first, (k) - first, y); \
-      ROLLED for (int i = 0; i < 4; i++) gradient_products(y + 4 * i, 1, t + i, 4); \
+      ROLLED for (int i = 0; i < 4; i++) gradient_products(y + 4 * i, t + i, 4); \
       ROLLED for (int j = 0; j < SPAN; j++) { \
-        gradient_products(t + 4 * j, 1, o, 1); \
+        gradient_products(t + 4 * j, o, 1); \
         UNROLL for (int i = 0; i < SPAN; i++) STORE(o[i], (d) + product_at(i, j, at_, row, point_stride) + side); \
       } \
     } \

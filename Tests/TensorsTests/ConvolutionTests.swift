@@ -125,18 +125,21 @@ let convolutionCases: [ConvolutionGeometry] = {
     }
   }
 
-  /// Results that are too large for the caches take another path to memory.
-  @Test(.enabled(if: !isUnderOclgrind, "too many pixels for the simulator"), arguments: devicesUnderTest)
-  func largeResultsAreThoseOfTheirParts(device: Device) throws {
+  /// Results that are too large for the caches take another path to memory, whole tiles at least.
+  @Test(
+    .enabled(if: !isUnderOclgrind, "too many pixels for the simulator"), arguments: devicesUnderTest,
+    [(channels: 3, stride: 1), (16, 1), (16, 2)])
+  func largeResultsAreThoseOfTheirParts(device: Device, layer: (channels: Int, stride: Int)) throws {
     var random = Seeded(5)
-    let (images, size) = (20, 58 * 58 * 3)
+    let (images, c, extent) = (20, layer.channels, 58 * layer.stride)
+    let size = extent * extent * c
     let x = random.floats(images * size)
-    let w = try Tensor(random.floats(9 * 3 * 64), shape: [3, 3, 3, 64], on: device)
+    let w = try Tensor(random.floats(9 * c * 64), shape: [3, 3, c, 64], on: device)
     let bias = try Tensor(random.floats(64), shape: [64], on: device)
     func convolved(_ range: Range<Int>) throws -> [Float] {
       let values = Array(x[range.lowerBound * size..<range.upperBound * size])
-      let part = try Tensor(values, shape: [range.count, 58, 58, 3], on: device)
-      return try conv2d(part, w, bias: bias, padding: 1, activation: .relu).floats()
+      let part = try Tensor(values, shape: [range.count, extent, extent, c], on: device)
+      return try conv2d(part, w, bias: bias, stride: layer.stride, padding: 1, activation: .relu).floats()
     }
     #expect(try convolved(0..<images) == convolved(0..<11) + convolved(11..<images))
   }

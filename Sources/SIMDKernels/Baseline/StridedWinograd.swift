@@ -214,12 +214,7 @@ public func kernelStridedWinogradOutputGradient(
   prefetchPanels(dy + 4 * pixelStride, rowStride, pixelStride)
   forVectors(panelWidth) { c in
     for i in 0..<4 {
-      let row = dy + c + i * rowStride
-      let end = i < rows ? columns : 0
-      let values: FourVectors = (
-        end > 0 ? load(row) : .zero, end > 1 ? load(row + pixelStride) : .zero,
-        end > 2 ? load(row + 2 * pixelStride) : .zero, end > 3 ? load(row + 3 * pixelStride) : .zero
-      )
+      let values = pixels(dy + c + i * rowStride, pixelStride, i < rows ? columns : 0)
       put(outputGradient(values), scratch + i * width, 4 * width)
       put(values, scratch + (20 + i) * width, 4 * width)
     }

@@ -167,7 +167,7 @@ private func pool(
 
 /// Stores a pixel, masked.
 @inline(__always)
-func put(
+private func put(
   _ v: Vector, _ y: UnsafeMutablePointer<Float>, _ mask: UnsafePointer<Float>?, _ at: Int
 ) {
   if let mask {
@@ -195,6 +195,15 @@ func prefetchPanels(_ y: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: 
   for j in 0..<4 { prefetchPixels(y + j * pixelStride, rowStride, rows: 4, panelWidth) }
 }
 
+/// Four pixels of a row; those from `end` on are 0.
+@inline(__always)
+func pixels(_ row: UnsafePointer<Float>, _ step: Int, _ end: Int) -> FourVectors {
+  (
+    end > 0 ? load(row) : .zero, end > 1 ? load(row + step) : .zero, end > 2 ? load(row + 2 * step) : .zero,
+    end > 3 ? load(row + 3 * step) : .zero
+  )
+}
+
 /// One 4x4 tile of a panel of an output's gradient. Only the first `rows` and `columns` of it lie inside the image; others
 /// count as 0.
 @inline(never)
@@ -207,12 +216,7 @@ public func kernelWinogradOutputGradient(
   prefetchPanels(dy + 4 * pixelStride, rowStride, pixelStride)
   forVectors(panelWidth) { c in
     for i in 0..<4 {
-      let row = dy + c + i * rowStride
-      let end = i < rows ? columns : 0
-      let values: FourVectors = (
-        end > 0 ? load(row) : .zero, end > 1 ? load(row + pixelStride) : .zero,
-        end > 2 ? load(row + 2 * pixelStride) : .zero, end > 3 ? load(row + 3 * pixelStride) : .zero
-      )
+      let values = pixels(dy + c + i * rowStride, pixelStride, i < rows ? columns : 0)
       put(winogradOutputGradient(values), scratch + i * width, 4 * width)
     }
     outputGradientColumns(scratch, d + c, pointStride)

@@ -46,7 +46,7 @@ struct WinogradFilters {
   ) {
     let first = panel * panelWidth
     let count = min(panelWidth, (form == .forward ? k : c) - first)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 9 * panelWidth + 81 * panelWidth) { memory in
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 18 * panelWidth) { memory in
       let taps = memory.baseAddress!
       taps.update(repeating: 0, count: 9 * panelWidth)
       for tap in 0..<9 {

@@ -10,9 +10,13 @@ extension CPU {
     into y: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>?, relu: Bool,
     winners: UnsafeMutablePointer<UInt8>? = nil
   ) {
+    // A part of a cache line must not be stored past the caches.
+    let streamed =
+      winners == nil && kernels.panelWidth >= 32
+      && streams(y, rows: g.n * g.outputHeight * g.outputWidth, columns: g.k)
     let pass = WinogradForward(
-      kernels: kernels, tiles: WinogradTiles(g), x: x, y: y, bias: bias, relu: relu,
-      streamed: streams(y, rows: g.n * g.outputHeight * g.outputWidth, columns: g.k), winners: winners)
+      kernels: kernels, tiles: WinogradTiles(g), x: x, y: y, bias: bias, relu: relu, streamed: streamed,
+      winners: winners)
     run(pass, .of(weights, .forward, stride: g.stride, on: self))
   }
 }
@@ -36,7 +40,7 @@ private struct WinogradForward: WinogradPass {
   func source(of range: Range<Int>) -> Lines { tiles.inputLines(range, of: x) }
 
   func target(of range: Range<Int>) -> Lines {
-    streamed && winners == nil ? .none : tiles.outputLines(range, of: y, isPooled: winners != nil)
+    streamed ? .none : tiles.outputLines(range, of: y, isPooled: winners != nil)
   }
 
   func transform(

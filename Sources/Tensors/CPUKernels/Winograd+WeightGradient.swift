@@ -40,8 +40,8 @@ private struct WinogradWeightJob {
     panels = (g.k + cpu.kernels.panelWidth - 1) / cpu.kernels.panelWidth
     let perTile = tiles.products * (g.c + panels * cpu.kernels.panelWidth)
     var groups = 1
-    if g.c * g.k <= WinogradSchedule.largestFilterPerTask / 2 {
-      while groups < 16, tiles.count >= 512 * groups { groups *= 2 }
+    if g.c * g.k <= WinogradSchedule.largestFilterPerTask / (g.stride == 1 ? 4 : 2) {
+      while groups < 16, tiles.count * tiles.products >= 18_432 * groups { groups *= 2 }
     }
     self.groups = groups
     let wished: Int
@@ -141,7 +141,7 @@ private struct WinogradWeightJob {
   }
 
   /// The products of one point for some panels. For many panels the channels are gathered first, so that their tiles
-  /// stay in the first-level cache.
+  /// stay in the first-level cache (those of up to four products per tile).
   private func multiply(
     _ point: Int, panels: Range<Int>, tiles: Int, _ v: UnsafePointer<Float>, _ d: UnsafePointer<Float>,
     accumulate: Bool, into sums: WinogradSums, ahead: Lines

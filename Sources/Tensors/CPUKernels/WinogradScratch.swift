@@ -13,9 +13,9 @@ struct WinogradScratch {
 
   init(_ cpu: CPU, floats: Int) {
     width = cpu.kernels.panelWidth
-    buffer = cpu.makeBuffer(byteCount: (163 * width + floats) * 4)
+    buffer = cpu.makeBuffer(byteCount: (122 * width + floats) * 4)
     vectors = buffer.address.assumingMemoryBound(to: Float.self)
-    patch = vectors + 82 * width
+    patch = vectors + 41 * width
     values = patch + 81 * width
   }
 

@@ -2,15 +2,13 @@ import Devices
 
 /// Winograd's convolutions shaped for CPU runtimes; see `winograd_tiles_cpu.cl`.
 extension OpenCL {
-  /// The rules of ``ConvolutionGeometry/prefersWinograd`` and ``ConvolutionGeometry/prefersStridedWinograd``, where a
-  /// tile's height of tiles fits local memory.
+  /// The rules of ``ConvolutionGeometry/prefersWinograd`` and ``ConvolutionGeometry/prefersStridedWinograd``, where
+  /// local memory holds what a task needs.
   func usesWinogradCPU(_ g: ConvolutionGeometry) -> Bool {
     let isWanted =
       g.prefersWinograd && isEnabled("winograd")
       || g.prefersStridedWinograd && isEnabled(Self.stridedWinograd)
-    guard isWanted else { return false }
-    let job = WinogradCPUJob(self, g)
-    return fits(job.blockFloats(tileHeight, g.c)) && fits(job.blockFloats(tileHeight, g.k))
+    return isWanted && WinogradCPUJob(self, g).fits
   }
 
   /// The same for the input gradient, which takes whole images if the stride is 2.
@@ -28,7 +26,7 @@ extension OpenCL {
 
   /// Whether a max pool of 2 x 2 happens inside the tiles.
   func poolsInWinograd(_ g: ConvolutionGeometry) -> Bool {
-    kernelShape == .cpu && g.stride == 1 && usesWinogradCPU(g) && g.k % panel == 0
+    kernelShape == .cpu && usesWinogradCPU(g) && g.k % panel == 0
       && WinogradCPUJob(self, g).hasWholeImages
   }
 
@@ -113,6 +111,19 @@ struct WinogradCPUJob {
   private var defines: [String: Int] { device.winogradDefines(g) }
   private var tilesPerImage: Int { tiles.down * tiles.across }
   var hasSmallFilters: Bool { g.c * g.k <= WinogradSchedule.largestFilterPerTask }
+  /// Whether local memory holds a task of the forward convolution and, with stride 1, of that of dy with rotated filters.
+  var fits: Bool {
+    if g.stride == 1 {
+      return device.fits(blockFloats(device.tileHeight, g.c))
+        && device.fits(blockFloats(device.tileHeight, g.k))
+    }
+    return device.fits(hasSmallFilters ? blockFloats(device.tileHeight, g.c) : partFloats)
+  }
+
+  /// Tiles of a task that shares transformed tiles, and local memory for their products.
+  private var part: Int { 4 * device.tileHeight }
+  private var partFloats: Int { tiles.products * (part * device.panel + 16) }
+
   /// Whether the input gradient can take whole images.
   var hasWholeImages: Bool { hasSmallFilters && device.fits(gradientFloats(images: 1)) }
 
@@ -145,7 +156,6 @@ struct WinogradCPUJob {
   /// For large filters: all tasks transform a larger block of tiles, then share the panels of outputs, so that each
   /// filter is read once per block.
   func runByPanels(_ x: Tensor, _ end: [KernelArgument]) throws {
-    let part = 4 * device.tileHeight
     let block = max(
       2 * part, min((tiles.count + part - 1) / part, (1 << 21) / (tiles.products * g.c) / part) * part)
     let values = try device.makeBuffer(byteCount: tiles.products * (block * g.c + 16) * 4)
@@ -157,7 +167,7 @@ struct WinogradCPUJob {
         [first, last, g.c, g.outputHeight, g.outputWidth, g.k].map { .int($0) } + [.buffer(values)] + end
           + [.int(block), .int(part)],
         tasks: [(last - first + part - 1) / part, device.panels(g.k)],
-        scratch: tiles.products * (part * device.panel + 16), defines: defines)
+        scratch: partFloats, defines: defines)
     }
   }
 

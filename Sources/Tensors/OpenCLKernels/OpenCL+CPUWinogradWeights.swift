@@ -8,7 +8,7 @@ extension OpenCL {
   ) throws {
     let job = WinogradCPUWeights(self, g)
     let sums = try winogradSums(g, groups: job.groups)
-    if job.isGrouped {
+    if job.groups > 1 {
       try job.sumByGroups(x, dy, winners, into: sums)
     } else {
       try job.sumByPoints(x, dy, winners, into: sums)
@@ -36,18 +36,17 @@ private struct WinogradCPUWeights {
   let g: ConvolutionGeometry
   let tiles: WinogradTiles
   let panels: Int
-  /// Groups of tiles, each with its own sums; 1 for large filters.
+  /// Groups of tiles, each with its own sums and transformed and multiplied by one task, in local memory; 1 for large
+  /// filters and few tiles.
   private(set) var groups = 1
-  /// Whether filters are small: then each group's tiles are transformed and multiplied by one task, in local memory.
-  var isGrouped = false
 
   init(_ device: OpenCL, _ g: ConvolutionGeometry) {
     (self.device, self.g, tiles) = (device, g, WinogradTiles(g))
     panels = device.panels(g.k)
-    isGrouped =
-      g.c * g.k <= WinogradSchedule.largestFilterPerTask / (g.stride == 1 ? 4 : 2)
-      && device.fits(groupFloats(12))
-    if isGrouped { while groups < 16, tiles.count >= 512 * groups { groups *= 2 } }
+    let largest = WinogradSchedule.largestFilterPerTask / (g.stride == 1 ? 4 : 2)
+    if g.c * g.k <= largest, device.fits(groupFloats(12)) {
+      while groups < 16, tiles.count * tiles.products >= 18_432 * groups { groups *= 2 }
+    }
   }
 
   private func groupFloats(_ block: Int) -> Int {

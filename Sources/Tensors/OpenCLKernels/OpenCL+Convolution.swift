@@ -16,7 +16,7 @@ extension OpenCL {
   func convolveInputGradient(
     _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
   ) throws {
-    try checkPostponed(g)
+    try checkPostponed(g, isInputGradient: true)
     switch kernelShape {
     case .gpu: try convolveInputGradientGPU(g, dy, weights, mask: mask?.buffer, into: dx)
     case .cpu: try convolveInputGradientCPU(g, dy, weights, mask: mask, into: dx)
@@ -36,11 +36,12 @@ extension OpenCL {
 
   /// Checks the direct convolutions of many channels and Winograd's of stride 2, if that is still to be done, before they
   /// are used.
-  private func checkPostponed(_ g: ConvolutionGeometry) throws {
+  private func checkPostponed(_ g: ConvolutionGeometry, isInputGradient: Bool = false) throws {
     let hasFewChannels = g.s * g.c <= min(9, tileHeight)
     guard kernelShape == .cpu, !hasFewChannels, !g.isPointwise else { return }
-    if g.stride == 2, usesWinogradCPU(g) { try beforeFirstUse(of: Self.stridedWinograd) }
-    if !usesWinogradCPUGradient(g) { try beforeFirstUse(of: Self.directConvolutions) }
+    func usesWinograd() -> Bool { isInputGradient ? usesWinogradCPUGradient(g) : usesWinogradCPU(g) }
+    if g.stride == 2, usesWinograd() { try beforeFirstUse(of: Self.stridedWinograd) }
+    if !usesWinograd() { try beforeFirstUse(of: Self.directConvolutions) }
   }
 
   /// What the checks of direct convolutions of many channels wait for.

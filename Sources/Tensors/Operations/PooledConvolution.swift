@@ -44,8 +44,7 @@ extension Device {
   /// Whether the tiles of a convolution can hold a max pool of 2 x 2.
   fileprivate func poolsInWinograd(_ geometry: ConvolutionGeometry) -> Bool {
     switch self {
-    case .cpu(let cpu):
-      geometry.stride == 1 && cpu.usesWinograd(geometry) && geometry.k % cpu.kernels.panelWidth == 0
+    case .cpu(let cpu): cpu.usesWinograd(geometry) && geometry.k % cpu.kernels.panelWidth == 0
     case .openCL(let openCL): openCL.poolsInWinograd(geometry)
     }
   }
