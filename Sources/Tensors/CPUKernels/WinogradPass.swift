@@ -70,8 +70,8 @@ private struct WinogradJob<Pass: WinogradPass> {
     }
   }
 
-  /// For large filters: all threads transform a larger block of tiles, then share the panels of outputs, so that
-  /// each filter is read once per block.
+  /// For large filters: all threads transform a larger block of tiles, then share its parts and the panels of outputs, so
+  /// that a thread mostly multiplies what it transformed.
   func runByPanels() {
     let most = tiles.geometry.stride == 1 ? 48 : 24
     let fits = (1 << 20) / (tiles.products * pass.depth)
@@ -91,10 +91,10 @@ private struct WinogradJob<Pass: WinogradPass> {
       let parts = (block.count + perPart - 1) / perPart
       let next = pass.source(of: block.upperBound..<min(count, block.upperBound + perBlock))
       cpu.parallel(parts * panels) { task in
-        let start = first + task % parts * perPart
+        let start = first + task / panels * perPart
         let scratch = WinogradScratch(cpu, floats: products.floats)
         multiply(
-          v, inputs, at: start - first, start..<min(block.upperBound, start + perPart), task / parts,
+          v, inputs, at: start - first, start..<min(block.upperBound, start + perPart), task % panels,
           into: scratch.values, products, scratch, ahead: next.part(task, of: parts * panels).halves)
       }
     }
