@@ -8,7 +8,7 @@ extension OpenCL {
   ) throws {
     let job = WinogradCPUWeights(self, g)
     let sums = try winogradSums(g, groups: job.groups)
-    if job.groups > 1 {
+    if job.isGrouped {
       try job.sumByGroups(x, dy, winners, into: sums)
     } else {
       try job.sumByPoints(x, dy, winners, into: sums)
@@ -36,9 +36,11 @@ private struct WinogradCPUWeights {
   let g: ConvolutionGeometry
   let tiles: WinogradTiles
   let panels: Int
-  /// Groups of tiles, each with its own sums and transformed and multiplied by one task, in local memory; 1 for large
-  /// filters and few tiles.
+  /// Groups of tiles, each with its own sums; 1 for large filters and few tiles.
   private(set) var groups = 1
+  /// Whether a task transforms and multiplies the tiles of a group, in local memory: not so many that other threads would
+  /// have to wait.
+  private(set) var isGrouped = false
 
   init(_ device: OpenCL, _ g: ConvolutionGeometry) {
     (self.device, self.g, tiles) = (device, g, WinogradTiles(g))
@@ -46,6 +48,7 @@ private struct WinogradCPUWeights {
     let largest = WinogradSchedule.largestFilterPerTask / (g.stride == 1 ? 4 : 2)
     if g.c * g.k <= largest, device.fits(groupFloats(12)) {
       while groups < 16, tiles.count * tiles.products >= 18_432 * groups { groups *= 2 }
+      isGrouped = groups > 1 || tiles.count <= 48
     }
   }
 
