@@ -20,21 +20,25 @@
 #define PER_TILE(point) 1
 #define FIRST_PRODUCT(point) (point)
 #define POINT_OF(i, j) (6 * (i) + (j))
+#define P 0.625f
+#define Q 1.5f
+#define SCALE_P (1 / (2 * P2 * (P2 - Q2)))
+#define SCALE_Q (1 / (2 * Q2 * (Q2 - P2)))
 #else
 #define SPAN 9
 #define PER_TILE(point) ((point) < 25 ? 1 : (point) < 35 ? 4 : 16)
 #define FIRST_PRODUCT(point) ((point) < 25 ? (point) : (point) < 35 ? 4 * (point) - 75 : 65)
 // Products of filters: 0 to 4 outer taps, 5 the inner one.
 #define POINT_OF(i, j) ((i) < 5 ? ((j) < 5 ? 5 * (i) + (j) : 25 + (i)) : (j) < 5 ? 30 + (j) : 35)
+#define P 0.5f
+#define Q 1.25f
+#define SCALE_P (1 / (2 * P * (P2 - Q2)))
+#define SCALE_Q (1 / (2 * Q * (Q2 - P2)))
 #endif
 #define PRODUCTS (SPAN * SPAN)
 #define INTS JOIN(int, VECTOR)
-#define P 0.625f
-#define Q 1.5f
 #define P2 (P * P)
 #define Q2 (Q * Q)
-#define SCALE_P (1 / (2 * P2 * (P2 - Q2)))
-#define SCALE_Q (1 / (2 * Q2 * (Q2 - P2)))
 
 // c + a * b
 INLINE VEC sum(VEC c, VEC a, float b) { return fma(a, (VEC)(b), c); }
@@ -116,15 +120,6 @@ INLINE void input_gradient_row(const VEC *m, VEC *o, int step) {
   input_gradient(m[0], m[1], m[2], m[3], m[4], m[5], o, step);
 }
 #else
-#undef P
-#undef Q
-#undef SCALE_P
-#undef SCALE_Q
-#define P 0.5f
-#define Q 1.25f
-#define SCALE_P (1 / (2 * P * (P2 - Q2)))
-#define SCALE_Q (1 / (2 * Q * (Q2 - P2)))
-
 INLINE void input_products(const VEC *d, VEC *o, int step) {
   const VEC d0 = d[0], d1 = d[2], d2 = d[4], d3 = d[6], d4 = d[8];
   const VEC even1 = sum(d3, d1, -Q2), odd1 = sum(d2, d0, -Q2), even2 = sum(d3, d1, -P2), odd2 = sum(d2, d0, -P2);

@@ -88,9 +88,8 @@ kernel void winograd_transform_gradient_cpu(
       get_group_id(0), get_group_id(1), start, end, oh, ow, k, dy, winners, gradients, block, step);
 }
 
-// Sums of one point for `part` panels. V is gathered for a tile of sums, so that it stays in the first-level cache (up to four products
-// per tile); a
-// whole vector is copied, of which the next depth overwrites what is too much.
+// Sums of one point for `part` panels. V is gathered for a tile of sums, so that it stays in the first-level cache (with up
+// to four products per tile); a whole vector is copied, of which the next depth overwrites what is too much.
 #define GATHERED_TILE(height, i) \
   { \
     for (int t = 0; t < depth; t++) \

@@ -111,15 +111,13 @@ package struct MicroKernels: Sendable {
   package typealias WinogradOutput =
     @Sendable (
       _ m: Values, _ pointStride: Int, _ tile: Int, _ y: Results, _ rowStride: Int, _ pixelStride: Int,
-      _ rows: Int,
-      _ columns: Int, _ channels: Int, _ bias: Values, _ relu: Bool, _ streamed: Bool,
+      _ rows: Int, _ columns: Int, _ channels: Int, _ bias: Values, _ relu: Bool, _ streamed: Bool,
       _ scratch: Results
     ) -> Void
   package typealias WinogradOutputPooled =
     @Sendable (
       _ m: Values, _ pointStride: Int, _ tile: Int, _ y: Results, _ winner: UnsafeMutablePointer<UInt8>,
-      _ rowStride: Int,
-      _ pixelStride: Int, _ rows: Int, _ columns: Int, _ bias: Values, _ scratch: Results
+      _ rowStride: Int, _ pixelStride: Int, _ rows: Int, _ columns: Int, _ bias: Values, _ scratch: Results
     ) -> Void
   package typealias WinogradOutputGradient =
     @Sendable (

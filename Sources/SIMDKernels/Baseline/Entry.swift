@@ -56,7 +56,7 @@ private func forTiles(
   guard tiles > 0 else { return }
   let (height, higher) = (rows / tiles, rows % tiles)
   let step = (bStride + tiles - 1) / tiles
-  let aheadPerTile = (aheadLines + batches * tiles - 1) / (batches * tiles)
+  let aheadPerTile = aheadLines > 0 ? (aheadLines + batches * tiles - 1) / (batches * tiles) : 0
   var ahead = ahead
   for batch in 0..<batches {
     var row = 0

@@ -56,9 +56,8 @@ private func six(_ row: UnsafePointer<Float>, _ step: Int, _ first: Int, _ end: 
 @inline(never)
 public func kernelWinogradOutput(
   _ m: UnsafePointer<Float>, _ pointStride: Int, _ tile: Int, _ y: UnsafeMutablePointer<Float>,
-  _ rowStride: Int,
-  _ pixelStride: Int, _ rows: Int, _ columns: Int, _ channels: Int, _ bias: UnsafePointer<Float>,
-  _ relu: Bool, _ streamed: Bool, _ scratch: UnsafeMutablePointer<Float>
+  _ rowStride: Int, _ pixelStride: Int, _ rows: Int, _ columns: Int, _ channels: Int,
+  _ bias: UnsafePointer<Float>, _ relu: Bool, _ streamed: Bool, _ scratch: UnsafeMutablePointer<Float>
 ) {
   let m = m + tile * panelWidth
   let floor = vector_repeating(relu ? 0 : -.infinity)
@@ -228,9 +227,8 @@ public func kernelWinogradOutputGradient(
 @inline(never)
 public func kernelWinogradOutputGradientPooled(
   _ dy: UnsafePointer<Float>, _ winner: UnsafePointer<UInt8>, _ rowStride: Int, _ pixelStride: Int,
-  _ rows: Int,
-  _ columns: Int, _ d: UnsafeMutablePointer<Float>, _ pointStride: Int, _ tile: Int, _ tileStride: Int,
-  _ scratch: UnsafeMutablePointer<Float>
+  _ rows: Int, _ columns: Int, _ d: UnsafeMutablePointer<Float>, _ pointStride: Int, _ tile: Int,
+  _ tileStride: Int, _ scratch: UnsafeMutablePointer<Float>
 ) {
   let d = d + tile * tileStride
   let zero = vector_repeating(0)
@@ -284,9 +282,8 @@ private func outputGradientColumns(
 @inline(never)
 public func kernelWinogradInputGradient(
   _ m: UnsafePointer<Float>, _ pointStride: Int, _ tile: Int, _ dx: UnsafeMutablePointer<Float>,
-  _ rowStride: Int,
-  _ pixelStride: Int, _ firstRow: Int, _ firstColumn: Int, _ rows: Int, _ columns: Int, _ addsRows: Bool,
-  _ addsColumns: Bool, _ doneRows: Int, _ doneColumns: Int, _ mask: UnsafePointer<Float>?,
+  _ rowStride: Int, _ pixelStride: Int, _ firstRow: Int, _ firstColumn: Int, _ rows: Int, _ columns: Int,
+  _ addsRows: Bool, _ addsColumns: Bool, _ doneRows: Int, _ doneColumns: Int, _ mask: UnsafePointer<Float>?,
   _ scratch: UnsafeMutablePointer<Float>
 ) {
   let m = m + tile * panelWidth

@@ -65,14 +65,12 @@ private struct WinogradForward: WinogradPass {
       let start = ((place.image * height + place.row / 2) * across + place.column / 2) * g.k + column
       kernels.winogradOutputPooled(
         products, block.pointStride, at, y + start, winners + start, across * g.k, g.k, rows / 2, columns / 2,
-        bias,
-        scratch.vectors)
+        bias, scratch.vectors)
       return
     }
     let start = ((place.image * g.outputHeight + place.row) * g.outputWidth + place.column) * g.k + column
     tiles.kernels(kernels).output(
       products, block.pointStride, at, y + start, g.outputWidth * g.k, g.k, rows, columns,
-      min(width, g.k - column), bias,
-      relu, streamed, scratch.vectors)
+      min(width, g.k - column), bias, relu, streamed, scratch.vectors)
   }
 }

@@ -39,11 +39,7 @@ private struct WinogradWeightJob {
     self.dy = dy
     panels = (g.k + cpu.kernels.panelWidth - 1) / cpu.kernels.panelWidth
     let perTile = tiles.products * (g.c + panels * cpu.kernels.panelWidth)
-    var groups = 1
-    if g.c * g.k <= WinogradSchedule.largestFilterPerTask / (g.stride == 1 ? 4 : 2) {
-      while groups < 16, tiles.count * tiles.products >= 18_432 * groups { groups *= 2 }
-    }
-    self.groups = groups
+    groups = tiles.weightGroups ?? 1
     let wished: Int
     if groups > 1 {
       // About 300 KB: the second-level cache also holds what is fetched for the next block.
@@ -165,8 +161,7 @@ private struct WinogradWeightJob {
           isGathered ? 0 : g.c,
           d + panel * gradients.floats, width,
           sums.panel(panel, group: 0) + point * sums.pointStride + start * width, width, accumulate, nil,
-          false,
-          nil, false, false, ahead.start, ahead.count)
+          false, nil, false, false, ahead.start, ahead.count)
       }
     }
     withExtendedLifetime(buffer) {}

@@ -53,6 +53,16 @@ struct WinogradTiles {
   var window: Int { step + 3 - geometry.stride }
   var step: Int { Self.extent * geometry.stride }
 
+  /// Groups of tiles for a weight gradient, each with its own sums, by shape only so that results do not depend on threads;
+  /// nil for large filters, whose sums exist once.
+  var weightGroups: Int? {
+    let largest = WinogradSchedule.largestFilterPerTask / (geometry.stride == 1 ? 4 : 2)
+    guard geometry.c * geometry.k <= largest else { return nil }
+    var groups = 1
+    while groups < 16, count * products >= 18_432 * groups { groups *= 2 }
+    return groups
+  }
+
   func kernels(_ kernels: MicroKernels) -> MicroKernels.Winograd {
     geometry.stride == 1 ? kernels.winograd : kernels.stridedWinograd
   }

@@ -45,9 +45,8 @@ private struct WinogradCPUWeights {
   init(_ device: OpenCL, _ g: ConvolutionGeometry) {
     (self.device, self.g, tiles) = (device, g, WinogradTiles(g))
     panels = device.panels(g.k)
-    let largest = WinogradSchedule.largestFilterPerTask / (g.stride == 1 ? 4 : 2)
-    if g.c * g.k <= largest, device.fits(groupFloats(12)) {
-      while groups < 16, tiles.count * tiles.products >= 18_432 * groups { groups *= 2 }
+    if let groups = tiles.weightGroups, device.fits(groupFloats(12)) {
+      self.groups = groups
       isGrouped = groups > 1 || tiles.count <= 48
     }
   }

@@ -19,7 +19,7 @@ struct DemoRecipe: Codable {
   let batchSize: Int
   /// The loss has the factor T^2, hence the smaller rate.
   let studentLearningRate: Double
-  /// Of adversarial training: at the usual 0.1 so short a run may stay at chance for an epoch.
+  /// Of adversarial training: at the usual 0.1 so short a run may stay at chance for an epoch, with few images at 0.05 too.
   var robustLearningRate = 0.05
   var epsilon = "0.1"
   var trainingSteps = 7
@@ -31,7 +31,7 @@ struct DemoRecipe: Codable {
     batchSize: 128, studentLearningRate: 0.05)
   static let quick = DemoRecipe(
     trainingImages: 4_000, standardEpochs: 3, robustEpochs: 3, studentEpochs: 4, attackedImages: 200,
-    batchSize: 64, studentLearningRate: 0.03)
+    batchSize: 64, studentLearningRate: 0.03, robustLearningRate: 0.02)
 }
 
 /// The main job from real images to distilled students.
