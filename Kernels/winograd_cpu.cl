@@ -92,9 +92,12 @@ INLINE void finish_tile(
   }
 }
 
-// Products of `tiles` transformed tiles, from tile `at` of V on, with one panel of filters, per point, into m.
+// Products of `tiles` transformed tiles, from tile `at` of V on, with one panel of filters, per point, into m. Meanwhile
+// `ahead` is fetched.
+#define SUMS(tiles) (PRODUCTS * (tiles) / HEIGHT + 1)
 #define MULTIPLY_TILE(height, i) \
   { \
+    fetch_ahead(&ahead_); \
     TILE_SUMS(height, ZERO, ZERO) \
     TILE_PRODUCT(height, v_ + (size_t)i * row_, row_, 1, u_, PANEL, depth_) \
     UNROLL for (int r = 0; r < height; r++) { \
@@ -102,7 +105,8 @@ INLINE void finish_tile(
       STORE(s1[r], m_ + (i + r) * PANEL + VECTOR); \
     } \
   }
-#define MULTIPLY_TILES(space, tiles, v, at, v_row, v_stride, depth, filters, panel, m, m_stride) \
+#define MULTIPLY_TILES(space, tiles, v, at, v_row, v_stride, depth, filters, panel, m, m_stride, ahead) \
+  AHEAD ahead_ = ahead; \
   for (int point = 0; point < POINTS; point++) { \
     const int row_ = (v_row), depth_ = (depth), per_tile_ = PER_TILE(point), rows_ = (tiles) * per_tile_; \
     space const float *v_ = (v) + FIRST_PRODUCT(point) * (size_t)(v_stride) + (size_t)(at) * per_tile_ * row_; \
@@ -117,7 +121,7 @@ APART void winograd_task(
     const int padding, global const float *restrict x, global const float *restrict filters,
     global const float *restrict bias, const int relu, global float *restrict y, global uchar *restrict winners,
     const int block, local float *scratch) {
-  const int first = task * block, tiles = min(block, count - first);
+  const int first = task * block, tiles = min(block, count - first), next = first + tiles;
   const int v_stride = block * c + 16, m_stride = block * PANEL + 16;
   local float *m = scratch + PRODUCTS * v_stride;
   for (int t_ = 0; t_ < (tiles + LOW - 1) / LOW * LOW; t_++) {
@@ -125,7 +129,8 @@ APART void winograd_task(
     TRANSFORM_INPUT(min(first + t_, count - 1), h, w, c, padding, oh, ow, x, v, t_, v_stride)
   }
   for (int panel = 0; panel * PANEL < k; panel++) {
-    MULTIPLY_TILES(local, tiles, scratch, 0, c, v_stride, c, filters, panel, m, m_stride)
+    const AHEAD ahead = (panel + 1) * PANEL < k ? NOTHING_AHEAD : IMAGES_AHEAD(next, min(next + block, count), SUMS(tiles));
+    MULTIPLY_TILES(local, tiles, scratch, 0, c, v_stride, c, filters, panel, m, m_stride, ahead)
     for (int t = 0; t < tiles; t++) finish_tile(first + t, panel, oh, ow, k, m, t, m_stride, bias, relu, y, winners);
   }
 }
@@ -179,7 +184,8 @@ APART void winograd_multiply_task(
   const int first = start + task * part, tiles = min(part, end - first);
   const int m_stride = part * PANEL + 16;
   MULTIPLY_TILES(
-      global, tiles, values, first - start, c, ((size_t)block * c + 16), c, filters, panel, scratch, m_stride)
+      global, tiles, values, first - start, c, ((size_t)block * c + 16), c, filters, panel, scratch, m_stride,
+      NOTHING_AHEAD)
   for (int t = 0; t < tiles; t++)
     finish_tile(first + t, panel, oh, ow, k, scratch, t, m_stride, bias, relu, y, winners);
 }
@@ -241,6 +247,7 @@ APART void winograd_gradient_task(
     const int images, local float *scratch) {
   const int per_image = ((oh + 3) / 4) * ((ow + 3) / 4), begin = task * images;
   const int first = begin * per_image, tiles = min(images, n - begin) * per_image, block = images * per_image;
+  const int next = first + tiles;
   const int row = (k + PANEL - 1) / PANEL * PANEL, padded = (block + LOW - 1) / LOW * LOW;
   const int v_stride = padded * row + 16, m_stride = padded * PANEL + 16;
   local float *m = scratch + PRODUCTS * v_stride;
@@ -252,7 +259,9 @@ APART void winograd_gradient_task(
   const size_t at = (size_t)begin * h * w * c, size = (size_t)min(images, n - begin) * h * w * c;
   for (size_t e = 0; e < size; e++) dx[at + e] = 0.0f;
   for (int panel = 0; panel * PANEL < c; panel++) {
-    MULTIPLY_TILES(local, tiles, scratch, 0, row, v_stride, k, filters, panel, m, m_stride)
+    const AHEAD ahead =
+      (panel + 1) * PANEL < c ? NOTHING_AHEAD : GRADIENT_AHEAD(next, min(next + block, n * per_image), SUMS(tiles));
+    MULTIPLY_TILES(local, tiles, scratch, 0, row, v_stride, k, filters, panel, m, m_stride, ahead)
     for (int t = 0; t < tiles; t++)
       add_tile(first + t, panel, h, w, c, padding, oh, ow, m, t, m_stride, dx);
   }

@@ -148,7 +148,7 @@ extension OpenCL {
   /// - Parameters:
   ///   - progress: called before each check with the number of those done and of all.
   ///   - warn: called with a sentence about each check that failed.
-  /// - Throws: `.deviceUnavailable` if no kernel shape computes right results.
+  /// - Throws: `.deviceUnavailable` if no kernel shape passes.
   package func checkKernels(
     _ checks: [KernelCheck] = KernelCheck.all, progress: (Int, Int) -> Void = { _, _ in },
     warn: @escaping (String) -> Void
@@ -175,8 +175,8 @@ extension OpenCL {
     for (index, check) in checks.enumerated() where isEnabled(check.variant) && isInUse(check.variant) {
       progress(index, checks.count)
       guard let reason = failure(of: check) else { continue }
-      try disable(check.variant)
       warn("\(check.name), \(check.variant) kernels, \(reason) on \(info.name); it is not used")
+      try disable(check.variant)
       if kernelShape != shape { return }
     }
     if disabledVariants.isEmpty { cache?.store([], for: key) }

@@ -48,6 +48,16 @@ struct KernelCheckTests {
     #expect(launched >= 2)
   }
 
+  /// The reason of the last failure is said before the device is given up.
+  @Test func deviceWithoutGoodKernelsIsRefused() throws {
+    let device = try open(.cpu, wrong: "matmul_cpu")
+    try device.disable(OpenCL.KernelShape.gpu.rawValue)
+    var warnings: [String] = []
+    let error = #expect(throws: TemperError.self) { try device.checkKernels { warnings.append($0) } }
+    #expect(error?.kind == .deviceUnavailable && error?.message.contains("every shape") == true)
+    #expect(warnings.count == 1 && warnings[0].contains("computes wrong results"), "\(warnings)")
+  }
+
   /// A wrong kernel of Winograd's algorithm leaves the shape in use and its direct convolutions.
   @Test(arguments: ["winograd_filter_cpu", "winograd_cpu", "winograd_filter_gpu", "winograd_output_gpu"])
   func wrongWinogradIsGivenUpAlone(kernel: String) throws {

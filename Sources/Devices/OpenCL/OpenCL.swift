@@ -157,8 +157,8 @@ public final class OpenCL: @unchecked Sendable {
     try lock.withLock { postponed.removeValue(forKey: name) }?()
   }
 
-  /// Stops the use of a variant that computes wrong results. If it is the kernel shape in use, the other one takes
-  /// its place; without matrix units, or the shape that has them, operands stay float32.
+  /// Stops the use of a variant that fails to build or computes wrong results. If it is the kernel shape in use, the
+  /// other one takes its place; without matrix units, or the shape that has them, operands stay float32.
   /// - Throws: `.deviceUnavailable` if both shapes are wrong.
   package func disable(_ variant: String) throws {
     disabledVariants.insert(variant)
@@ -166,7 +166,7 @@ public final class OpenCL: @unchecked Sendable {
     guard variant == kernelShape.rawValue else { return }
     guard let other = KernelShape.allCases.first(where: { isEnabled($0.rawValue) }) else {
       throw TemperError(
-        .deviceUnavailable, field: info.name, "computes wrong results with every shape of the kernels",
+        .deviceUnavailable, field: info.name, "fails the checks of every shape of the kernels",
         remedy: "Update its driver (here \(info.driver)), or choose another --device.")
     }
     kernelShape = other

@@ -148,7 +148,7 @@ struct WinogradCPUJob {
     let height = device.tileHeight
     let fits = 131_072 / (tiles.products * g.c) / height * height
     let balanced = (tiles.count / (4 * device.info.computeUnits) + height - 1) / height * height
-    var block = max(height, min(g.stride == 1 ? 48 : 12, fits, balanced))
+    var block = max(height, min(g.stride == 1 ? 24 : 12, fits, balanced))
     while block > height, !device.fits(blockFloats(block, g.c)) { block -= height }
     return block
   }
@@ -187,7 +187,7 @@ struct WinogradCPUJob {
   fileprivate func gradientByImages(
     _ dy: Tensor, _ winners: Buffer?, _ filters: Buffer, mask: Tensor?, into dx: Tensor
   ) throws {
-    let wished = min(48 / tilesPerImage, g.n / (4 * device.info.computeUnits))
+    let wished = min(24 / tilesPerImage, g.n / (4 * device.info.computeUnits))
     var images = max(1, wished)
     while images > 1, !device.fits(gradientFloats(images: images)) { images -= 1 }
     let extents = [g.n, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.padding]

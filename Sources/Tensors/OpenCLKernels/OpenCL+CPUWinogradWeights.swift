@@ -56,7 +56,7 @@ private struct WinogradCPUWeights {
   }
 
   func sumByGroups(_ x: Tensor, _ dy: Tensor, _ winners: Buffer?, into sums: Buffer) throws {
-    var block = max(12, min(1728 / tiles.products, (tiles.count + groups - 1) / groups))
+    var block = max(12, min(1024 / tiles.products, (tiles.count + groups - 1) / groups))
     while block > 12, !device.fits(groupFloats(block)) { block -= 4 }
     let extents = [tiles.count, g.h, g.w, g.c, g.outputHeight, g.outputWidth, g.k, g.padding]
     try device.launchTasks(
