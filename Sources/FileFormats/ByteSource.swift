@@ -57,7 +57,9 @@ final class FileBytes: ByteSource {
   deinit { close(descriptor) }
 
   func read(_ range: Range<Int>) throws -> [UInt8] {
-    try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, done in
+    // An uninitialised array of no elements would write its count to the one that all empty arrays share.
+    guard !range.isEmpty else { return [] }
+    return try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, done in
       while done < range.count {
         let rest = UnsafeMutableRawPointer(buffer.baseAddress! + done)
         let got = pread(descriptor, rest, range.count - done, off_t(range.lowerBound + done))
