@@ -1,4 +1,4 @@
-// Operations on each element; see FOR_EACH.
+// Operations on each element; see FOR_EACH. Every program takes time to compile: this one has other small families too.
 
 kernel void add(const int count, global const float *restrict a, global const float *restrict b, global float *restrict c) {
   FOR_EACH(i, count) c[i] = a[i] + b[i];
@@ -85,3 +85,8 @@ kernel void round_bfloat16(const int count, global const float *restrict x, glob
     for (size_t j = i; j < count; j++) y[j] = to_bfloat16(x[j]);
   }
 }
+
+#include "optimizer.cl"
+#include "reduction.cl"
+// Last, since it turns contraction off.
+#include "attack.cl"

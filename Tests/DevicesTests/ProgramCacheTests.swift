@@ -154,7 +154,7 @@ struct ProgramTests {
       let cache = ProgramCache(folder: folder)
       let key = [KernelSources.families["elementwise"]!, "-cl-std=CL1.2"] + info.identity
       cache.store(Array("no program".utf8), for: key)
-      let device = try OpenCL(info, cache: cache, storesBinaries: true)
+      let device = try OpenCL(info, kernelShape: .gpu, cache: cache, storesBinaries: true)
       #expect(try double(device) == doubled)
       #expect(device.programUse.built == 1)
       #expect((cache.binary(for: key)?.count ?? 0) > 100)
@@ -209,7 +209,7 @@ struct ProgramTests {
   @Test func aFaultCanConcernOneVariantOfAProgram() throws {
     let device = try OpenCL(
       OpenCLDeviceInfo.all[0], cache: nil, faults: FaultInjection("build:elementwise:TILE=3"))
-    for tile in [30, 2] { try double(device, defines: ["TILE": tile]) }
+    for tile in [30, 2] { #expect(try double(device, defines: ["TILE": tile]) == doubled) }
     #expect(throws: TemperError.self) { try double(device, defines: ["TILE": 3]) }
   }
 }

@@ -6,23 +6,22 @@ extension OpenCL {
   ) throws {
     try launch(
       name, arguments, global: [count], local: [kernelShape == .cpu ? 1024 : 64],
-      defines: elementDefines(name), flops: flops, bytes: bytes ?? self.bytes(arguments, elements: count))
+      flops: flops, bytes: bytes ?? self.bytes(arguments, elements: count))
   }
 
   /// The same for a kernel that uses `FOR_EACH` (Kernels/common.cl).
   package func launch(_ name: String, _ arguments: [KernelArgument], each count: Int) throws {
-    guard let elements = elementDefines(name)["ELEMENTS"] else {
-      return try launch(name, arguments, elements: count)
-    }
+    guard let elements = shapeDefines["ELEMENTS"] else { return try launch(name, arguments, elements: count) }
     try launch(
       name, arguments, global: [(count + elements - 1) / elements], local: [1],
-      defines: elementDefines(name), bytes: bytes(arguments, elements: count))
+      bytes: bytes(arguments, elements: count))
   }
 
-  /// Elements of an item of CPU runtimes, for all kernels of the programs that use `FOR_EACH`.
-  private func elementDefines(_ name: String) -> [String: Int] {
-    let usesForEach = ["elementwise", "attack", "optimizer"].contains(KernelSources.familyOfKernel[name])
-    return kernelShape == .cpu && usesForEach ? ["ELEMENTS": 4096] : [:]
+  /// Macros of every program in the kernel shape in use. For CPU runtimes the floats of a vector and the elements of an
+  /// item of `FOR_EACH`; PoCL compiles prefetches, and Oclgrind refuses kernels with them.
+  var shapeDefines: [String: Int] {
+    guard kernelShape == .cpu else { return [:] }
+    return ["VECTOR": vectorWidth, "ELEMENTS": 4096].merging(info.isPoCL ? ["CAN_PREFETCH": 1] : [:]) { $1 }
   }
 
   /// What a profile counts as read and written.

@@ -134,7 +134,7 @@ extension OpenCL {
     guard global.allSatisfy({ $0 > 0 }) else { return }
     lock.lock()
     defer { lock.unlock() }
-    let kernel = try programs.kernel(named: name, defines: defines)
+    let kernel = try programs.kernel(named: name, defines: shapeDefines.merging(defines) { $1 })
     for (index, argument) in arguments.enumerated() {
       let status = argument.withBytes { api.clSetKernelArg(kernel, cl_uint(index), $0, $1) }
       try OpenCL.check(status, "clSetKernelArg \(index) of \(name)")

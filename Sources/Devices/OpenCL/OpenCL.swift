@@ -141,7 +141,8 @@ public final class OpenCL: @unchecked Sendable {
   package func compileAhead(
     _ variants: [ProgramVariant], progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
   ) {
-    programs.prepare(variants, progress: progress)
+    let whole = variants.map { ProgramVariant($0.family, shapeDefines.merging($0.defines) { $1 }) }
+    programs.prepare(whole, progress: progress)
   }
 
   /// Whether a variant of kernels may be used: a kernel shape's name, or the name that a ``KernelCheck`` gives.

@@ -162,7 +162,7 @@ extension OpenCL {
       ]
       try launch(
         "convolution_pack_cpu", extents.map { .int($0) } + [.buffer(weights.buffer), .buffer(packed)],
-        global: [depth, panels], local: [16, 1], defines: cpuDefines.merging(defines) { $1 })
+        global: [depth, panels], local: [16, 1], defines: defines)
       return packed
     }
   }

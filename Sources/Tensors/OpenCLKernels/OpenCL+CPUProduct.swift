@@ -10,11 +10,6 @@ extension OpenCL {
   /// Panels that so many columns fill.
   func panels(_ columns: Int) -> Int { (columns + panel - 1) / panel }
 
-  /// Macros of every program shaped for CPU runtimes. PoCL compiles prefetches; Oclgrind refuses kernels with them.
-  var cpuDefines: [String: Int] {
-    info.isPoCL ? ["VECTOR": vectorWidth, "CAN_PREFETCH": 1] : ["VECTOR": vectorWidth]
-  }
-
   /// Queues one work item per task, with `scratch` floats of local memory.
   func launchTasks(
     _ name: String, _ arguments: [KernelArgument], tasks: [Int], scratch: Int? = nil,
@@ -22,7 +17,7 @@ extension OpenCL {
   ) throws {
     try launch(
       name, arguments + (scratch.map { [.local($0 * 4)] } ?? []), global: tasks,
-      local: tasks.map { _ in 1 }, defines: defines.merging(cpuDefines) { $1 }, flops: flops)
+      local: tasks.map { _ in 1 }, defines: defines, flops: flops)
   }
 
   /// The macro that lets a result (..., columns) of more than 16 MB be stored past the caches; its vectors are aligned.
@@ -71,7 +66,7 @@ extension OpenCL {
     let packed = try makeBuffer(byteCount: max(1, panels(columns) * depth * panel) * 4)
     try launch(
       "matmul_pack_cpu", [.int(depth), .int(columns)] + b.arguments + [.buffer(packed)],
-      global: [depth, panels(columns)], local: [64, 1], defines: cpuDefines)
+      global: [depth, panels(columns)], local: [64, 1])
     return packed
   }
 }

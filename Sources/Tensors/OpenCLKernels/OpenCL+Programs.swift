@@ -9,7 +9,7 @@ extension OpenCL {
     return KernelSources.families(for: kernelShape).filter {
       !["matmul_gpu", "convolution_gpu"].contains($0)
     }.map {
-      ProgramVariant($0, $0.hasSuffix("_cpu") ? cpuDefines : $0 == "winograd_gpu" ? ["EXTENT": 4] : [:])
+      ProgramVariant($0, $0 == "winograd_gpu" ? ["EXTENT": 4] : [:])
     }
   }
 }
