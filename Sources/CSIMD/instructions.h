@@ -123,6 +123,28 @@ TEMPER_INLINE temper_vector vector_pairs_of_lanes(temper_vector first, temper_ve
       28, 13, 29, 14, 30, 15, 31);
 }
 
+/// The sum of each of 16 rows of 16 values.
+TEMPER_INLINE temper_vector vector_lane_sums(const float *rows) {
+  temper_vector v[16];
+  __builtin_memcpy(v, rows, sizeof v);
+#define TEMPER_HALVE(count, low, high) \
+  for (int i = 0; i < count; i++) \
+    v[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], low) + __builtin_shufflevector(v[2 * i], v[2 * i + 1], high);
+#define TEMPER_LIST(...) __VA_ARGS__
+  // Each vector then holds sums of two, four, eight and sixteen rows, side by side in the order of the rows.
+  TEMPER_HALVE(8, TEMPER_LIST(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
+               TEMPER_LIST(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+  TEMPER_HALVE(4, TEMPER_LIST(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+               TEMPER_LIST(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+  TEMPER_HALVE(2, TEMPER_LIST(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
+               TEMPER_LIST(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
+  TEMPER_HALVE(1, TEMPER_LIST(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+               TEMPER_LIST(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
+#undef TEMPER_HALVE
+#undef TEMPER_LIST
+  return v[0];
+}
+
 /// The values whose bits are set, and 0.
 TEMPER_INLINE temper_vector vector_load_masked(const float *from, unsigned short mask) {
   return __builtin_ia32_loadups512_mask(from, (temper_vector)0.0f, mask);

@@ -29,6 +29,8 @@ let convolutionCases: [ConvolutionGeometry] = {
     geometry(2, 5, 8, 1, 6, 3, 3, 1, 1), geometry(1, 5, 6, 7, 9, 3, 3, 1, 1),
     // First layers with whole panels of outputs.
     geometry(1, 4, 6, 1, 32, 3, 3, 1, 0), geometry(2, 4, 6, 3, 32, 3, 3, 1, 1),
+    // Rows of one channel that are summed in whole vectors, of outputs and of pixels.
+    geometry(1, 3, 16, 1, 32, 3, 3, 1, 0), geometry(2, 5, 19, 1, 64, 3, 3, 1, 2),
   ]
   let large = [
     geometry(17, 12, 12, 32, 64, 3, 3, 1, 0), geometry(5, 28, 28, 1, 32, 3, 3, 1, 0),
@@ -39,7 +41,7 @@ let convolutionCases: [ConvolutionGeometry] = {
     geometry(1, 4, 4, 96, 160, 3, 3, 1, 1), geometry(9, 7, 6, 160, 130, 3, 3, 1, 2),
     geometry(37, 6, 5, 20, 280, 1, 1, 1, 0), geometry(19, 8, 6, 16, 24, 3, 3, 2, 1),
     geometry(17, 12, 11, 3, 64, 3, 3, 1, 1), geometry(18, 13, 12, 3, 32, 3, 3, 2, 1),
-    geometry(17, 9, 40, 1, 64, 3, 3, 2, 1),
+    geometry(17, 9, 40, 1, 64, 3, 3, 2, 1), geometry(3, 11, 35, 1, 96, 3, 3, 1, 1),
     // Strips of tiles that end within the image and beyond it, panels that are not whole.
     geometry(2, 7, 43, 3, 48, 3, 3, 1, 0), geometry(18, 9, 66, 3, 16, 3, 3, 1, 2),
     geometry(1, 32, 32, 3, 64, 3, 3, 1, 1), geometry(1, 10, 10, 3, 32, 3, 3, 1, 0),
@@ -174,14 +176,26 @@ let convolutionCases: [ConvolutionGeometry] = {
     }
   }
 
-  /// First layers of three channels take kernels of their own where vectors are of 16 floats: here whatever the native
-  /// width is.
-  @Test(.enabled(if: !OpenCLDeviceInfo.all.isEmpty, "SKIPPED: three channels: no OpenCL device"))
-  func threeChannelsWithWideVectors() throws {
+  /// Where x is the output of a ReLU its gradient is the same, and 0 where x is not positive.
+  @Test(arguments: devicesUnderTest, convolutionCases.filter { $0.n <= 2 && $0.w < 100 })
+  func maskedInputGradients(device: Device, g: ConvolutionGeometry) throws {
+    var random = Seeded(4)
+    let images = random.floats(g.imageShape.count)
+    let x = try Tensor(images, shape: g.imageShape, on: device)
+    let w = try Tensor(random.floats(g.weightShape.count), shape: g.weightShape, on: device)
+    let dy = try Tensor(random.floats(g.outputShape.count), shape: g.outputShape, on: device)
+    let whole = try Convolution.gradients(x, w, dy, g).x.floats()
+    let masked = try Convolution.gradients(x, w, dy, g, mask: x).x.floats()
+    #expect(masked == zip(whole, images).map { $1 > 0 ? $0 : 0 })
+  }
+
+  /// First layers take kernels of their own where vectors are of 16 floats: here whatever the native width is.
+  @Test(.enabled(if: !OpenCLDeviceInfo.all.isEmpty, "SKIPPED: first layers: no OpenCL device"))
+  func firstLayersWithWideVectors() throws {
     let device = try OpenCL(OpenCLDeviceInfo.all[0], kernelShape: .cpu, vectorWidth: 16)
     device.keepsFreeMemory = !isUnderOclgrind
     let cases = convolutionCases.filter {
-      $0.r == 3 && $0.s == 3 && $0.stride == 1 && $0.c == 3 && $0.k % 16 == 0
+      $0.r == 3 && $0.s == 3 && $0.stride == 1 && [1, 3].contains($0.c) && $0.k % 16 == 0
     }
     #expect(!cases.isEmpty)
     for g in cases { try forwardAndBothGradients(device: .openCL(device), g: g) }

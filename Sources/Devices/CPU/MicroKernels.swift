@@ -84,6 +84,11 @@ package struct MicroKernels: Sendable {
       _ segment: Int, _ rows: Int, _ pixels: Int, _ x: Values, _ xRow: Int, _ xTap: Int, _ xPixel: Int,
       _ dy: Values, _ dyPixel: Int, _ sums: Results, _ sumsRow: Int, _ accumulate: Bool
     ) -> Void
+  package typealias TapInputGradient =
+    @Sendable (
+      _ dy: Values, _ dyRow: Int, _ first: Int, _ end: Int, _ pixels: Int, _ outputs: Int, _ weights: Values,
+      _ padding: Int, _ dx: Results, _ count: Int, _ scratch: Results
+    ) -> Void
   package typealias GatherTiles =
     @Sendable (
       _ a: Values, _ first: Int, _ rows: Int, _ runLength: Int, _ runStride: Int, _ segments: Int,
@@ -172,6 +177,8 @@ package struct MicroKernels: Sendable {
   package let repeated: Repeated?
   /// Weight gradients of first layers; nil where their sums do not fit the registers.
   package let tapGradients: TapGradients?
+  /// Input gradients of first layers with one channel; nil where the weights do not fit the registers.
+  package let tapInputGradient: TapInputGradient?
   /// Pairs of bfloat16 of neighbouring columns and of neighbouring rows; nil where products do not take pairs.
   package let pairColumns: Pair?
   package let pairRows: Pair?
@@ -221,6 +228,7 @@ package struct MicroKernels: Sendable {
         productByColumns = KernelsAVX512.kernelProductByColumns
         repeated = nil
         tapGradients = KernelsAVX512.kernelTapGradients
+        tapInputGradient = KernelsAVX512.kernelTapInputGradient
         (pairColumns, pairRows) = (KernelsAVX512.kernelPairColumns, KernelsAVX512.kernelPairRows)
         gatherTiles = KernelsAVX512.kernelGatherTiles
         pack = KernelsAVX512.kernelPack
@@ -257,7 +265,7 @@ package struct MicroKernels: Sendable {
         productByRows = KernelsAVX2.kernelProductByRows
         productByColumns = KernelsAVX2.kernelProductByColumns
         repeated = nil
-        tapGradients = nil
+        (tapGradients, tapInputGradient) = (nil, nil)
         (pairColumns, pairRows) = (nil, nil)
         gatherTiles = KernelsAVX2.kernelGatherTiles
         pack = KernelsAVX2.kernelPack
@@ -299,7 +307,7 @@ package struct MicroKernels: Sendable {
       #else
         repeated = nil
       #endif
-      tapGradients = nil
+      (tapGradients, tapInputGradient) = (nil, nil)
       (pairColumns, pairRows) = (nil, nil)
       gatherTiles = KernelsBaseline.kernelGatherTiles
       pack = KernelsBaseline.kernelPack

@@ -34,6 +34,9 @@ extension OpenCL {
     if usesWinogradCPUGradient(g) {
       return try inputGradientWinogradCPU(g, dy, weights, mask: mask, into: dx)
     }
+    if vectorWidth == 16, g.gathersInputGradient(vector: vectorWidth), fits(gatherFloats(g)) {
+      return try inputGradientByGathering(g, dy, weights, mask: mask, into: dx)
+    }
     if usesScatter(g) { return try inputGradientByScatter(g, dy, weights, mask: mask, into: dx) }
     if g.isPointwise {
       try multiplyCPU(
@@ -72,6 +75,19 @@ extension OpenCL {
         .buffer(dy.buffer), .buffer(panels), .optional(mask?.buffer), .buffer(dx.buffer),
       ], tasks: [g.n], scratch: scatterFloats(g), flops: g.operations)
   }
+
+  /// Images of one channel, row by row.
+  private func inputGradientByGathering(
+    _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
+  ) throws {
+    try launchTasks(
+      "convolution_gather_cpu",
+      [g.h, g.w, g.outputHeight, g.outputWidth, g.k, g.padding].map { .int($0) } + [
+        .buffer(dy.buffer), .buffer(weights.buffer), .optional(mask?.buffer), .buffer(dx.buffer),
+      ], tasks: [g.n], scratch: gatherFloats(g), flops: g.operations)
+  }
+
+  private func gatherFloats(_ g: ConvolutionGeometry) -> Int { vectorWidth * (g.outputWidth + 2) }
 
   /// With stride s, s * s convolutions of dy: pixel (py + s i, px + s j) of dx sees the taps congruent to
   /// (py + padding, px + padding).
