@@ -37,6 +37,9 @@ static const char convolution_cpu[] = {
 static const char convolution_scatter_cpu[] = {
 #embed "convolution_scatter_cpu.cl" suffix(,)
   0 };
+static const char convolution_gather_cpu[] = {
+#embed "convolution_gather_cpu.cl" suffix(,)
+  0 };
 static const char convolution_weight_cpu[] = {
 #embed "convolution_weight_cpu.cl" suffix(,)
   0 };
@@ -108,6 +111,7 @@ static const struct { const char *name, *text; } sources[] = {
   {"images_cpu.cl", images_cpu},
   {"convolution_cpu.cl", convolution_cpu},
   {"convolution_scatter_cpu.cl", convolution_scatter_cpu},
+  {"convolution_gather_cpu.cl", convolution_gather_cpu},
   {"convolution_weight_cpu.cl", convolution_weight_cpu},
   {"convolution_gpu.cl", convolution_gpu},
   {"winograd_cpu.cl", winograd_cpu},

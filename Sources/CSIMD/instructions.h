@@ -79,6 +79,31 @@ TEMPER_INLINE temper_vector vector_where_byte(temper_vector v, const unsigned ch
   return (temper_vector)((temper_bits)v & (__builtin_convertvector(values, temper_bits) == (int)number));
 }
 
+/// The sums of as many rows as a vector has values, each of a vector.
+TEMPER_INLINE temper_vector vector_lane_sums(const float *rows) {
+  temper_vector v[TEMPER_LANES];
+  __builtin_memcpy(v, rows, sizeof v);
+  // Neighbours are added, so that each vector holds sums of two, four and more rows side by side, in the rows' order.
+#define TEMPER_HALVE(count) \
+  for (int i = 0; i < count; i++) \
+    v[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], TEMPER_EVEN) + __builtin_shufflevector(v[2 * i], v[2 * i + 1], TEMPER_ODD);
+#if TEMPER_LANES == 16
+#define TEMPER_EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define TEMPER_ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+  TEMPER_HALVE(8)
+#else
+#define TEMPER_EVEN 0, 2, 4, 6, 8, 10, 12, 14
+#define TEMPER_ODD 1, 3, 5, 7, 9, 11, 13, 15
+#endif
+  TEMPER_HALVE(4)
+  TEMPER_HALVE(2)
+  TEMPER_HALVE(1)
+#undef TEMPER_HALVE
+#undef TEMPER_EVEN
+#undef TEMPER_ODD
+  return v[0];
+}
+
 // Vectors of one SSE register.
 typedef float temper_quad __attribute__((ext_vector_type(4)));
 
@@ -121,28 +146,6 @@ TEMPER_INLINE temper_vector vector_pairs_of_lanes(temper_vector first, temper_ve
   return (temper_vector)__builtin_shufflevector(
       values, values, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12,
       28, 13, 29, 14, 30, 15, 31);
-}
-
-/// The sum of each of 16 rows of 16 values.
-TEMPER_INLINE temper_vector vector_lane_sums(const float *rows) {
-  temper_vector v[16];
-  __builtin_memcpy(v, rows, sizeof v);
-#define TEMPER_HALVE(count, low, high) \
-  for (int i = 0; i < count; i++) \
-    v[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], low) + __builtin_shufflevector(v[2 * i], v[2 * i + 1], high);
-#define TEMPER_LIST(...) __VA_ARGS__
-  // Each vector then holds sums of two, four, eight and sixteen rows, side by side in the order of the rows.
-  TEMPER_HALVE(8, TEMPER_LIST(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
-               TEMPER_LIST(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
-  TEMPER_HALVE(4, TEMPER_LIST(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
-               TEMPER_LIST(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
-  TEMPER_HALVE(2, TEMPER_LIST(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
-               TEMPER_LIST(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
-  TEMPER_HALVE(1, TEMPER_LIST(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
-               TEMPER_LIST(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
-#undef TEMPER_HALVE
-#undef TEMPER_LIST
-  return v[0];
 }
 
 /// The values whose bits are set, and 0.

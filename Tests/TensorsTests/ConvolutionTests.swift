@@ -30,7 +30,7 @@ let convolutionCases: [ConvolutionGeometry] = {
     // First layers with whole panels of outputs.
     geometry(1, 4, 6, 1, 32, 3, 3, 1, 0), geometry(2, 4, 6, 3, 32, 3, 3, 1, 1),
     // Rows of one channel that are summed in whole vectors, of outputs and of pixels.
-    geometry(1, 3, 16, 1, 32, 3, 3, 1, 0), geometry(2, 5, 19, 1, 64, 3, 3, 1, 2),
+    geometry(1, 3, 16, 1, 32, 3, 3, 1, 0), geometry(2, 5, 19, 1, 64, 3, 3, 1, 1),
   ]
   let large = [
     geometry(17, 12, 12, 32, 64, 3, 3, 1, 0), geometry(5, 28, 28, 1, 32, 3, 3, 1, 0),
@@ -42,6 +42,7 @@ let convolutionCases: [ConvolutionGeometry] = {
     geometry(37, 6, 5, 20, 280, 1, 1, 1, 0), geometry(19, 8, 6, 16, 24, 3, 3, 2, 1),
     geometry(17, 12, 11, 3, 64, 3, 3, 1, 1), geometry(18, 13, 12, 3, 32, 3, 3, 2, 1),
     geometry(17, 9, 40, 1, 64, 3, 3, 2, 1), geometry(3, 11, 35, 1, 96, 3, 3, 1, 1),
+    geometry(2, 6, 20, 3, 32, 3, 3, 1, 2),
     // Strips of tiles that end within the image and beyond it, panels that are not whole.
     geometry(2, 7, 43, 3, 48, 3, 3, 1, 0), geometry(18, 9, 66, 3, 16, 3, 3, 1, 2),
     geometry(1, 32, 32, 3, 64, 3, 3, 1, 1), geometry(1, 10, 10, 3, 32, 3, 3, 1, 0),

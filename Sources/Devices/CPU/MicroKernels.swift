@@ -86,8 +86,8 @@ package struct MicroKernels: Sendable {
     ) -> Void
   package typealias TapInputGradient =
     @Sendable (
-      _ dy: Values, _ dyRow: Int, _ first: Int, _ end: Int, _ pixels: Int, _ outputs: Int, _ weights: Values,
-      _ padding: Int, _ dx: Results, _ count: Int, _ scratch: Results
+      _ dy0: Values, _ dy1: Values, _ dy2: Values, _ pixels: Int, _ channels: Int, _ outputs: Int,
+      _ weights: Values, _ padding: Int, _ dx: Results, _ count: Int, _ scratch: Results
     ) -> Void
   package typealias GatherTiles =
     @Sendable (
@@ -177,8 +177,8 @@ package struct MicroKernels: Sendable {
   package let repeated: Repeated?
   /// Weight gradients of first layers; nil where their sums do not fit the registers.
   package let tapGradients: TapGradients?
-  /// Input gradients of first layers with one channel; nil where the weights do not fit the registers.
-  package let tapInputGradient: TapInputGradient?
+  /// Input gradients of first layers with one or three channels.
+  package let tapInputGradient: TapInputGradient
   /// Pairs of bfloat16 of neighbouring columns and of neighbouring rows; nil where products do not take pairs.
   package let pairColumns: Pair?
   package let pairRows: Pair?
@@ -265,7 +265,8 @@ package struct MicroKernels: Sendable {
         productByRows = KernelsAVX2.kernelProductByRows
         productByColumns = KernelsAVX2.kernelProductByColumns
         repeated = nil
-        (tapGradients, tapInputGradient) = (nil, nil)
+        tapGradients = nil
+        tapInputGradient = KernelsAVX2.kernelTapInputGradient
         (pairColumns, pairRows) = (nil, nil)
         gatherTiles = KernelsAVX2.kernelGatherTiles
         pack = KernelsAVX2.kernelPack
@@ -307,7 +308,8 @@ package struct MicroKernels: Sendable {
       #else
         repeated = nil
       #endif
-      (tapGradients, tapInputGradient) = (nil, nil)
+      tapGradients = nil
+      tapInputGradient = KernelsBaseline.kernelTapInputGradient
       (pairColumns, pairRows) = (nil, nil)
       gatherTiles = KernelsBaseline.kernelGatherTiles
       pack = KernelsBaseline.kernelPack

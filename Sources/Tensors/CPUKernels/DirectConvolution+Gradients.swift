@@ -2,7 +2,7 @@ import Devices
 
 extension CPU {
   /// dx of a convolution: by Winograd's algorithm where the forward convolution is. Else, with enough channels, it is a
-  /// convolution of dy with rotated weights, or several for a stride above 1; otherwise the product dy * weights^T is scattered back onto the images. Images of one channel are gathered instead.
+  /// convolution of dy with rotated weights, or several for a stride above 1; otherwise the product dy * weights^T is scattered back onto the images. Those of first layers are gathered instead, and summed over the lanes of vectors.
   func convolveInputGradient(
     _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
     into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>? = nil
@@ -24,31 +24,37 @@ extension CPU {
       convolve(transposed, dy, PackedSegments.rotated(weights, on: self), into: dx, epilogue: epilogue)
     } else if g.c >= kernels.panelWidth / 2 {
       stridedInputGradient(g, dy, weights, into: dx, mask: mask)
-    } else if let kernel = kernels.tapInputGradient, g.gathersInputGradient(vector: kernels.panelWidth / 2) {
-      gatherInputGradient(kernel, g, dy, weights, into: dx, mask: mask)
+    } else if g.gathersInputGradient(vector: kernels.panelWidth / 2) {
+      gatherInputGradient(g, dy, weights, into: dx, mask: mask)
     } else {
       scatterInputGradient(g, dy, weights, into: dx, mask: mask)
     }
   }
 
-  /// dx of images of one channel, row by row.
+  /// dx of images of one or three channels, row by row.
   private func gatherInputGradient(
-    _ kernel: @escaping MicroKernels.TapInputGradient, _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>,
-    _ weights: Tensor, into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>?
+    _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
+    into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>?
   ) {
     let row = g.outputWidth * g.k
     let weights = UnsafePointer(weights.pointer)
+    let sums = (g.outputWidth + 2) * g.c * kernels.panelWidth / 2
     parallel(g.n) { image in
-      let buffer = makeBuffer(byteCount: 16 * (g.outputWidth + 2) * 4)
-      let sums = buffer.address.assumingMemoryBound(to: Float.self)
+      let buffer = makeBuffer(byteCount: (sums + row) * 4)
+      let scratch = buffer.address.assumingMemoryBound(to: Float.self)
+      // In place of rows beyond the image.
+      let zeros = scratch + sums
+      zeros.update(repeating: 0, count: row)
+      func line(_ y: Int) -> UnsafePointer<Float> {
+        (0..<g.outputHeight).contains(y) ? dy + (image * g.outputHeight + y) * row : UnsafePointer(zeros)
+      }
       for y in 0..<g.h {
         // Tap r of row y meets row y + padding - r of the output.
-        let top = y + g.padding
-        let at = (image * g.h + y) * g.w
-        kernel(
-          dy + (image * g.outputHeight + top) * row, row, max(0, top - g.outputHeight + 1), min(3, top + 1),
-          g.outputWidth, g.k, weights, g.padding, dx + at, g.w, sums)
-        if let mask { for x in at..<at + g.w where !(mask[x] > 0) { dx[x] = 0 } }
+        let (top, at) = (y + g.padding, (image * g.h + y) * g.w * g.c)
+        kernels.tapInputGradient(
+          line(top), line(top - 1), line(top - 2), g.outputWidth, g.c, g.k, weights, g.padding, dx + at, g.w,
+          scratch)
+        if let mask { for i in at..<at + g.w * g.c where !(mask[i] > 0) { dx[i] = 0 } }
       }
       withExtendedLifetime(buffer) {}
     }
@@ -120,9 +126,10 @@ extension CPU {
 }
 
 extension ConvolutionGeometry {
-  /// Whether the lanes of vectors sum over outputs, two vectors at a time, where all weights fit the registers.
+  /// Whether the lanes of vectors sum over outputs, two vectors at a time: with few channels.
   func gathersInputGradient(vector: Int) -> Bool {
-    c == 1 && r == 3 && s == 3 && stride == 1 && padding <= 2 && k % (2 * vector) == 0 && w >= vector
+    [1, 3].contains(c) && r == 3 && s == 3 && stride == 1 && padding <= 2 && k % (2 * vector) == 0
+      && w * c >= vector
       && !isPaired
   }
 }

@@ -76,7 +76,7 @@ extension OpenCL {
       ], tasks: [g.n], scratch: scatterFloats(g), flops: g.operations)
   }
 
-  /// Images of one channel, row by row.
+  /// Images of one or three channels, row by row.
   private func inputGradientByGathering(
     _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
   ) throws {
@@ -84,10 +84,10 @@ extension OpenCL {
       "convolution_gather_cpu",
       [g.h, g.w, g.outputHeight, g.outputWidth, g.k, g.padding].map { .int($0) } + [
         .buffer(dy.buffer), .buffer(weights.buffer), .optional(mask?.buffer), .buffer(dx.buffer),
-      ], tasks: [g.n], scratch: gatherFloats(g), flops: g.operations)
+      ], tasks: [g.n], scratch: gatherFloats(g), defines: ["CHANNELS": g.c], flops: g.operations)
   }
 
-  private func gatherFloats(_ g: ConvolutionGeometry) -> Int { vectorWidth * (g.outputWidth + 2) }
+  private func gatherFloats(_ g: ConvolutionGeometry) -> Int { vectorWidth * g.c * (g.outputWidth + 2) }
 
   /// With stride s, s * s convolutions of dy: pixel (py + s i, px + s j) of dx sees the taps congruent to
   /// (py + padding, px + padding).
