@@ -94,7 +94,7 @@ INLINE void finish_tile(
 
 // Products of `tiles` transformed tiles, from tile `at` of V on, with one panel of filters, per point, into m. Meanwhile
 // `ahead` is fetched.
-#define SUMS(tiles) (PRODUCTS * (tiles) / HEIGHT + 1)
+#define SUM_TILES(tiles) (PRODUCTS * (tiles) / HEIGHT + 1)
 #define MULTIPLY_TILE(height, i) \
   { \
     fetch_ahead(&ahead_); \
@@ -129,7 +129,7 @@ APART void winograd_task(
     TRANSFORM_INPUT(min(first + t_, count - 1), h, w, c, padding, oh, ow, x, v, t_, v_stride)
   }
   for (int panel = 0; panel * PANEL < k; panel++) {
-    const AHEAD ahead = (panel + 1) * PANEL < k ? NOTHING_AHEAD : IMAGES_AHEAD(next, min(next + block, count), SUMS(tiles));
+    const AHEAD ahead = (panel + 1) * PANEL < k ? NOTHING_AHEAD : IMAGES_AHEAD(next, min(next + block, count), SUM_TILES(tiles));
     MULTIPLY_TILES(local, tiles, scratch, 0, c, v_stride, c, filters, panel, m, m_stride, ahead)
     for (int t = 0; t < tiles; t++) finish_tile(first + t, panel, oh, ow, k, m, t, m_stride, bias, relu, y, winners);
   }
@@ -260,7 +260,7 @@ APART void winograd_gradient_task(
   for (size_t e = 0; e < size; e++) dx[at + e] = 0.0f;
   for (int panel = 0; panel * PANEL < c; panel++) {
     const AHEAD ahead =
-      (panel + 1) * PANEL < c ? NOTHING_AHEAD : GRADIENT_AHEAD(next, min(next + block, n * per_image), SUMS(tiles));
+      (panel + 1) * PANEL < c ? NOTHING_AHEAD : GRADIENT_AHEAD(next, min(next + block, n * per_image), SUM_TILES(tiles));
     MULTIPLY_TILES(local, tiles, scratch, 0, row, v_stride, k, filters, panel, m, m_stride, ahead)
     for (int t = 0; t < tiles; t++)
       add_tile(first + t, panel, h, w, c, padding, oh, ow, m, t, m_stride, dx);

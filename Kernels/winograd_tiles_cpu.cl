@@ -207,25 +207,23 @@ typedef struct {
 } AHEAD;
 #define NOTHING_AHEAD ((AHEAD){0, 0})
 
-// The image row, counted from the first image's, in which a tile begins that has `step` rows of images of `height`.
-INLINE size_t row_of(int tile, int oh, int ow, int height, int step, int padding) {
-  const int across = (ow + 3) / 4, down = (oh + 3) / 4;
-  return (size_t)(tile / (across * down)) * height + max(0, tile / across % down * step - padding);
-}
-// The rows, of `width` floats, of images in which the tiles from `first` up to `end` lie, for so many tiles of sums.
+// The rows, of `width` floats, of images of `height` rows that tiles from `first` up to `end` read: `span` rows every `step`.
+// They are divided among so many tiles of sums.
 INLINE AHEAD rows_ahead(
-    global const float *images, int first, int end, int oh, int ow, int height, int width, int step, int padding, int sums) {
+    global const float *images, int first, int end, int oh, int ow, int height, int width, int step, int span, int padding,
+    int sum_tiles) {
   if (first >= end) return NOTHING_AHEAD;
-  const size_t begin = row_of(first, oh, ow, height, step, padding);
-  const size_t rows = row_of(end - 1, oh, ow, height, step, padding) + step - begin;
-  return (AHEAD){images + begin * width, (int)(rows * width / 16) / sums + 1};
+  const int across = (ow + 3) / 4, down = (oh + 3) / 4, last = end - 1;
+  const int begin = first / (across * down) * height + max(0, first / across % down * step - padding);
+  const int row_end = last / (across * down) * height + min(height, last / across % down * step - padding + span);
+  return (AHEAD){images + (size_t)begin * width, (int)((size_t)(row_end - begin) * width / 16) / sum_tiles + 1};
 }
 // What transforms read of images (n, h, w, c), and of dy (n, oh, ow, k) or that of a max pool of 2 x 2.
-#define IMAGES_AHEAD(first, end, sums) \
-  rows_ahead(x, first, end, oh, ow, h, w * c, 4 * STRIDE, padding, sums)
-#define GRADIENT_AHEAD(first, end, sums) \
-  (winners ? rows_ahead(dy, first, end, oh, ow, oh / 2, ow / 2 * k, 2, 0, sums) \
-           : rows_ahead(dy, first, end, oh, ow, oh, ow * k, 4, 0, sums))
+#define IMAGES_AHEAD(first, end, sum_tiles) \
+  rows_ahead(x, first, end, oh, ow, h, w * c, 4 * STRIDE, SPAN, padding, sum_tiles)
+#define GRADIENT_AHEAD(first, end, sum_tiles) \
+  (winners ? rows_ahead(dy, first, end, oh, ow, oh / 2, ow / 2 * k, 2, 2, 0, sum_tiles) \
+           : rows_ahead(dy, first, end, oh, ow, oh, ow * k, 4, 4, 0, sum_tiles))
 INLINE void fetch_ahead(AHEAD *ahead) {
   for (int i = 0; i < ahead->lines; i++) fetch_near(ahead->start + 16 * i);
   ahead->start += 16 * ahead->lines;

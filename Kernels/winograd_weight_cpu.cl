@@ -19,7 +19,7 @@
 // V^T D of the tiles of a block; D lies as [panel][point][tile][PANEL].
 #define SUM_TILE(height, i) \
   { \
-    fetch_ahead(&images); \
+    fetch_ahead(&images_ahead); \
     fetch_ahead(&gradients_ahead); \
     TILE_SUMS(height, ZERO, ZERO) \
     TILE_PRODUCT(height, v_ + i, 1, c, d_, PANEL, depth_) \
@@ -51,7 +51,7 @@ APART void winograd_weight_task(
       UNROLL for (int e = 0; e < LOW; e++)
         scratch[FIRST_PRODUCT(point) * v_stride + tiles * PER_TILE(point) * c + e] = 0.0f;
     const int next = start + tiles, last = min(end, next + block), all = panels * POINTS * ((c + HEIGHT - 1) / HEIGHT);
-    AHEAD images = IMAGES_AHEAD(next, last, all), gradients_ahead = GRADIENT_AHEAD(next, last, all);
+    AHEAD images_ahead = IMAGES_AHEAD(next, last, all), gradients_ahead = GRADIENT_AHEAD(next, last, all);
     for (int panel = 0; panel < panels; panel++)
       for (int point = 0; point < POINTS; point++) {
         const int depth_ = tiles * PER_TILE(point);

@@ -44,7 +44,8 @@ package struct KernelCheck: Sendable {
         postponedUntil: OpenCL.directConvolutions
       ) { device in
         try Convolution.Direction.allCases.allSatisfy {
-          try convolution($0, manyChannels, on: .openCL(device))
+          try convolution(
+            $0, manyChannels + ($0 == .inputGradient ? firstLayers : []), on: .openCL(device))
         }
       }
     ]
@@ -125,6 +126,8 @@ package struct KernelCheck: Sendable {
   private typealias Layer = (channels: Int, outputs: Int, stride: Int)
   private static let fewChannels: [Layer] = [(1, 64, 1)]
   private static let manyChannels: [Layer] = [(19, 35, 1), (5, 35, 2)]
+  /// More of first layers, whose input gradients CPU runtimes scatter, or sum over lanes with three channels.
+  private static let firstLayers: [Layer] = [(1, 35, 1), (3, 64, 1)]
 
   private static func convolution(
     _ direction: Convolution.Direction, _ layers: [Layer], _ algorithm: ConvolutionAlgorithm = .direct,

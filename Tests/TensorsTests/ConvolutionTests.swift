@@ -31,6 +31,7 @@ let convolutionCases: [ConvolutionGeometry] = {
     geometry(1, 4, 6, 1, 32, 3, 3, 1, 0), geometry(2, 4, 6, 3, 32, 3, 3, 1, 1),
     // Rows of one channel that are summed in whole vectors, of outputs and of pixels.
     geometry(1, 3, 16, 1, 32, 3, 3, 1, 0), geometry(2, 5, 19, 1, 64, 3, 3, 1, 1),
+    geometry(2, 1, 17, 1, 32, 3, 3, 1, 1),
   ]
   let large = [
     geometry(17, 12, 12, 32, 64, 3, 3, 1, 0), geometry(5, 28, 28, 1, 32, 3, 3, 1, 0),

@@ -117,7 +117,8 @@ struct KernelCheckTests {
     var random = Seeded(6)
     func gradients(channels: Int) throws -> Double {
       let g = try ConvolutionGeometry(
-        images: [2, 6, 7, channels], weights: [3, 3, channels, 8], stride: 2, padding: 1)
+        images: [2, 6, 17, channels], weights: [3, 3, channels, 32], stride: channels == 1 ? 1 : 2, padding: 1
+      )
       let (x, w) = (random.floats(g.imageShape.count), random.floats(g.weightShape.count))
       let dy = random.floats(g.outputShape.count)
       let (_, _, dw) = ConvolutionTests.references(g, x, w, dy)
@@ -132,6 +133,28 @@ struct KernelCheckTests {
     #expect(try gradients(channels: 12) < 1e-4)
     #expect(warnings.count == 1 && warnings[0].contains("many channels"), "\(warnings)")
     #expect(device.kernelShape == .gpu)
+  }
+
+  /// So are the input gradients of few channels that most networks do without.
+  @Test(arguments: [("convolution_scatter_cpu", 8), ("convolution_gather_cpu:CHANNELS=3", 32)])
+  func inputGradientsOfFirstLayersAreChecked(kernel: String, outputs: Int) throws {
+    let device = try OpenCL(
+      OpenCLDeviceInfo.all[0], kernelShape: .cpu, vectorWidth: 16, cache: nil,
+      faults: FaultInjection("wrong:" + kernel))
+    var warnings: [String] = []
+    try device.checkKernels(KernelCheck.all.filter { $0.postponedUntil != nil }) { warnings.append($0) }
+    let g = try ConvolutionGeometry(
+      images: [2, 5, 17, 3], weights: [3, 3, 3, outputs], stride: 1, padding: 1)
+    var random = Seeded(7)
+    let (x, w) = (random.floats(g.imageShape.count), random.floats(g.weightShape.count))
+    let dy = random.floats(g.outputShape.count)
+    let result = try Convolution.gradients(
+      Tensor(x, shape: g.imageShape, on: .openCL(device)),
+      Tensor(w, shape: g.weightShape, on: .openCL(device)),
+      Tensor(dy, shape: g.outputShape, on: .openCL(device)), g)
+    let (_, dx, _) = ConvolutionTests.references(g, x, w, dy)
+    #expect(zip(try result.x.floats(), dx.values).allSatisfy { abs(Double($0) - $1) < 1e-4 })
+    #expect(warnings.count == 1 && device.kernelShape == .gpu, "\(warnings)")
   }
 
   @Test func kernelsThatDoNotCompileAreGivenUp() throws {

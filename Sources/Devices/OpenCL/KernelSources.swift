@@ -30,7 +30,10 @@ package enum KernelSources {
 
   /// A file with what it includes; compilers name the file and line of an error.
   private static func withIncludes(_ name: String, from texts: [String: String]) -> String {
-    let lines = texts[name]!.split(separator: "\n", omittingEmptySubsequences: false)
+    guard let text = texts[name] else {
+      preconditionFailure("Kernels has no \(name).cl, which a file includes")
+    }
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     let whole = lines.enumerated().map { number, line in
       included(line).map { "\(withIncludes($0, from: texts))\n#line \(number + 2) \"\(name).cl\"" }
         ?? String(line)

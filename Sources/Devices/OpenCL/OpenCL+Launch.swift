@@ -11,16 +11,20 @@ extension OpenCL {
 
   /// The same for a kernel that uses `FOR_EACH` (Kernels/common.cl).
   package func launch(_ name: String, _ arguments: [KernelArgument], each count: Int) throws {
-    guard let elements = shapeDefines["ELEMENTS"] else { return try launch(name, arguments, elements: count) }
+    guard let elements = macros(ofProgram: KernelSources.familyOfKernel[name] ?? "")["ELEMENTS"] else {
+      return try launch(name, arguments, elements: count)
+    }
     try launch(
       name, arguments, global: [(count + elements - 1) / elements], local: [1],
+      defines: ["ELEMENTS": elements],
       bytes: bytes(arguments, elements: count))
   }
 
-  /// Macros of every program in the kernel shape in use. For CPU runtimes the floats of a vector and the elements of an
-  /// item of `FOR_EACH`; PoCL compiles prefetches, and Oclgrind refuses kernels with them.
-  var shapeDefines: [String: Int] {
-    guard kernelShape == .cpu else { return [:] }
+  /// Macros of a program besides those that a launch gives. With kernels for CPU runtimes, some of which may still be
+  /// launched after a failed check, the floats of a vector and the elements of an item of `FOR_EACH`; PoCL compiles
+  /// prefetches, and Oclgrind refuses kernels with them.
+  func macros(ofProgram family: String) -> [String: Int] {
+    guard kernelShape == .cpu || family.hasSuffix("_cpu") else { return [:] }
     return ["VECTOR": vectorWidth, "ELEMENTS": 4096].merging(info.isPoCL ? ["CAN_PREFETCH": 1] : [:]) { $1 }
   }
 

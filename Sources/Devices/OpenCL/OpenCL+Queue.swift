@@ -134,7 +134,9 @@ extension OpenCL {
     guard global.allSatisfy({ $0 > 0 }) else { return }
     lock.lock()
     defer { lock.unlock() }
-    let kernel = try programs.kernel(named: name, defines: shapeDefines.merging(defines) { $1 })
+    let family = KernelSources.familyOfKernel[name] ?? ""
+    let defines = macros(ofProgram: family).merging(defines) { $1 }
+    let kernel = try programs.kernel(named: name, defines: defines)
     for (index, argument) in arguments.enumerated() {
       let status = argument.withBytes { api.clSetKernelArg(kernel, cl_uint(index), $0, $1) }
       try OpenCL.check(status, "clSetKernelArg \(index) of \(name)")

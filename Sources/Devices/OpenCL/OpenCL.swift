@@ -19,7 +19,7 @@ public final class OpenCL: @unchecked Sendable {
   package let matrixUnits: MatrixUnits?
   /// Floats of a vector in kernels shaped for CPU runtimes: 4, 8 or 16.
   package let vectorWidth: Int
-  /// Kernel shapes and other variants that computed wrong results here; see ``disable(_:)``.
+  /// Kernel shapes and other variants that failed to build or computed wrong results here; see ``disable(_:)``.
   package internal(set) var disabledVariants: Set<String> = []
   private var postponed: [String: () throws -> Void] = [:]
   let api: TemperOpenCL
@@ -136,12 +136,15 @@ public final class OpenCL: @unchecked Sendable {
   /// How the programs in use were made.
   package var programUse: ProgramUse { programs.use }
 
-  /// Compiles on several host threads those of some programs that the cache lacks.
+  /// Compiles on several host threads those of some programs that the cache lacks, as launches do: with the macros of the
+  /// kernel shape in use besides those given.
   /// - Parameter progress: called with the number of programs done and of all; not at all if none is missing.
   package func compileAhead(
     _ variants: [ProgramVariant], progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
   ) {
-    let whole = variants.map { ProgramVariant($0.family, shapeDefines.merging($0.defines) { $1 }) }
+    let whole = variants.map {
+      ProgramVariant($0.family, macros(ofProgram: $0.family).merging($0.defines) { $1 })
+    }
     programs.prepare(whole, progress: progress)
   }
 

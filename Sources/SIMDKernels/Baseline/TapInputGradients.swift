@@ -109,7 +109,7 @@ private func addTaps<let Channels: Int, let Rows: Int>(
   var left = pixels
   repeat {
     prefetch_near(dy[0] + at + ahead)
-    prefetch_near(dy[0] + at + ahead + width)
+    if width > 8 { prefetch_near(dy[0] + at + ahead + width) }
     unrolled(InlineArray<Rows, Void>.self) { r in
       unrolled(Two.self) { v in rows[r].add(load(dy[r] + at + v * width), v, &a0, &a1, &a2) }
     }

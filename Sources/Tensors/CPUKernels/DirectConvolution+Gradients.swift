@@ -2,7 +2,9 @@ import Devices
 
 extension CPU {
   /// dx of a convolution: by Winograd's algorithm where the forward convolution is. Else, with enough channels, it is a
-  /// convolution of dy with rotated weights, or several for a stride above 1; otherwise the product dy * weights^T is scattered back onto the images. Those of first layers are gathered instead, and summed over the lanes of vectors.
+  /// convolution of dy with rotated weights, or several for a stride above 1; otherwise it is summed over the lanes of
+  /// vectors (``ConvolutionGeometry/gathersInputGradient(vector:)``), or the product dy * weights^T is scattered back onto
+  /// the images.
   func convolveInputGradient(
     _ g: ConvolutionGeometry, _ dy: UnsafePointer<Float>, _ weights: Tensor,
     into dx: UnsafeMutablePointer<Float>, mask: UnsafePointer<Float>? = nil
@@ -126,9 +128,10 @@ extension CPU {
 }
 
 extension ConvolutionGeometry {
-  /// Whether the lanes of vectors sum over outputs, two vectors at a time: with few channels.
+  /// Whether the lanes of vectors sum over outputs, two vectors at a time: few channels whose 3x3 taps are summed for rows
+  /// of at least a vector.
   func gathersInputGradient(vector: Int) -> Bool {
-    [1, 3].contains(c) && r == 3 && s == 3 && stride == 1 && padding <= 2 && k % (2 * vector) == 0
+    [1, 3].contains(c) && r == 3 && s == 3 && stride == 1 && padding <= 2 && k > 0 && k % (2 * vector) == 0
       && w * c >= vector
       && !isPaired
   }

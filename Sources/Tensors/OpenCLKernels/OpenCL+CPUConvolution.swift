@@ -34,9 +34,7 @@ extension OpenCL {
     if usesWinogradCPUGradient(g) {
       return try inputGradientWinogradCPU(g, dy, weights, mask: mask, into: dx)
     }
-    if vectorWidth == 16, g.gathersInputGradient(vector: vectorWidth), fits(gatherFloats(g)) {
-      return try inputGradientByGathering(g, dy, weights, mask: mask, into: dx)
-    }
+    if usesGather(g) { return try inputGradientByGathering(g, dy, weights, mask: mask, into: dx) }
     if usesScatter(g) { return try inputGradientByScatter(g, dy, weights, mask: mask, into: dx) }
     if g.isPointwise {
       try multiplyCPU(
@@ -85,6 +83,11 @@ extension OpenCL {
       [g.h, g.w, g.outputHeight, g.outputWidth, g.k, g.padding].map { .int($0) } + [
         .buffer(dy.buffer), .buffer(weights.buffer), .optional(mask?.buffer), .buffer(dx.buffer),
       ], tasks: [g.n], scratch: gatherFloats(g), defines: ["CHANNELS": g.c], flops: g.operations)
+  }
+
+  /// As on the CPU path, where the weights of a row of taps fit the registers.
+  func usesGather(_ g: ConvolutionGeometry) -> Bool {
+    vectorWidth == 16 && g.gathersInputGradient(vector: vectorWidth) && fits(gatherFloats(g))
   }
 
   private func gatherFloats(_ g: ConvolutionGeometry) -> Int { vectorWidth * g.c * (g.outputWidth + 2) }

@@ -143,7 +143,8 @@ struct WinogradCPUJob {
       defines: device.pastCaches(g.outputShape).merging(defines) { $1 }, flops: g.operations)
   }
 
-  /// Tiles of a task: at most 512 KB of transformed input, and enough tasks for all threads.
+  /// Tiles of a task: at most 512 KB of transformed input, beside which the second-level cache has room for what is
+  /// fetched, and enough tasks for all threads.
   private var blockSize: Int {
     let height = device.tileHeight
     let fits = 131_072 / (tiles.products * g.c) / height * height

@@ -34,11 +34,12 @@ extension OpenCL {
     }
   }
 
-  /// Checks the direct convolutions of many channels and Winograd's of stride 2, if that is still to be done, before they
-  /// are used.
+  /// Checks the direct convolutions of many channels, the less usual input gradients of few, and Winograd's of stride 2, if
+  /// that is still to be done, before they are used.
   private func checkPostponed(_ g: ConvolutionGeometry, isInputGradient: Bool = false) throws {
     let hasFewChannels = g.s * g.c <= min(9, tileHeight)
-    guard kernelShape == .cpu, !hasFewChannels, !g.isPointwise else { return }
+    let isChecked = hasFewChannels && (!isInputGradient || vectorWidth < 16 || g.c == 1 && usesGather(g))
+    guard kernelShape == .cpu, !isChecked, !g.isPointwise else { return }
     func usesWinograd() -> Bool { isInputGradient ? usesWinogradCPUGradient(g) : usesWinogradCPU(g) }
     if g.stride == 2, usesWinograd() { try beforeFirstUse(of: Self.stridedWinograd) }
     if !usesWinograd() { try beforeFirstUse(of: Self.directConvolutions) }

@@ -88,7 +88,7 @@ extension Convolution {
       try cpu.convolveInputGradient(
         geometry, dy.pointer, weights, into: outputs[0].pointer,
         mask: inputs.count > 2 ? UnsafePointer(inputs[2].pointer) : nil)
-      withExtendedLifetime(dy) {}
+      withExtendedLifetime((dy, weights)) {}
     }
 
     func run(on openCL: OpenCL, _ inputs: [Tensor], _ outputs: [Tensor]) throws {
