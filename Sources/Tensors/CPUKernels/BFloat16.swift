@@ -59,11 +59,14 @@ extension CPU {
     return (x, weights, try g.paired(images: x.shape, weights: weights.shape))
   }
 
-  /// As ``factors(_:_:_:)`` for dx, which sums over K.
+  /// As ``factors(_:_:_:)`` for dx, which sums over K; not where the lanes of vectors do.
   func gradientFactors(
     _ dy: Tensor, _ weights: Tensor, _ g: ConvolutionGeometry
   ) throws -> (dy: Tensor, weights: Tensor, geometry: ConvolutionGeometry) {
-    guard multipliesPairs, g.k % 2 == 0, !usesWinograd(g) else { return (operand(dy), operand(weights), g) }
+    let sumsLanes = g.gathersInputGradient(vector: kernels.panelWidth / 2)
+    guard multipliesPairs, g.k % 2 == 0, !usesWinograd(g), !sumsLanes else {
+      return (operand(dy), operand(weights), g)
+    }
     let (dy, weights) = (factor(dy, summedOver: .columns), factor(weights, summedOver: .columns))
     return (dy, weights, try g.paired(images: g.imageShape, weights: weights.shape))
   }
