@@ -42,6 +42,8 @@ import Testing
     let names = (report["operations"] as? [[String: Any]])?.map { $0["name"] as? String }
     #expect(names == ["matmul 32", "matmul 65", "relu"])
     try expectFailure(64, ["--products"], bench + ["--products", "0"])
+    let none = try temper(bench + ["--filter", "matmull"])
+    #expect(none.code == 0 && none.output.isEmpty && none.messages.contains("contains \"matmull\""))
   }
 
   @Test func unknownAlgorithmsAreReported() throws {

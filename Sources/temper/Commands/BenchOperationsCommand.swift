@@ -35,12 +35,21 @@ struct BenchOperationsCommand: ParsableCommand {
     }
   }
 
+  private var chosen: [OperationBenchmark] {
+    OperationBenchmark.all(products: products).filter { benchmark in
+      filter.isEmpty || filter.contains(where: benchmark.name.contains)
+    }
+  }
+
   func run() throws {
+    if chosen.isEmpty {
+      Console.note(
+        "warning: no operation's name contains \(filter.map { "\"\($0)\"" }.joined(separator: " or ")).")
+    }
     let device = try devices.open()
     let limits = try MachineLimits(device, seconds: seconds)
     var rows: [Row] = []
-    for benchmark in OperationBenchmark.all(products: products)
-    where filter.isEmpty || filter.contains(where: benchmark.name.contains) {
+    for benchmark in chosen {
       let work = try benchmark.prepare(device)
       func run(_ repetitions: Int) throws {
         for _ in 0..<repetitions { try work() }
