@@ -35,8 +35,8 @@ import Testing
     let inner = spans.filter { $0.name == "inner" }
     #expect(inner.count == 3 && inner.allSatisfy { $0.start >= outer.start && $0.end <= outer.end })
     let sums = profile.totals
-    let own = sums[.init(name: "outer", isOnQueue: false)]!.nanoseconds
-    let others = sums[.init(name: "inner", isOnQueue: false)]!.nanoseconds
+    let own = sums[.init(name: "outer", isOnDevice: false)]!.nanoseconds
+    let others = sums[.init(name: "inner", isOnDevice: false)]!.nanoseconds
     #expect(own + others == outer.end - outer.start && others == inner.reduce(0) { $0 + $1.end - $1.start })
   }
 
@@ -49,7 +49,7 @@ import Testing
     #expect(profile.totals.values.first?.calls == Profile.capacity + 5)
   }
 
-  /// The events of a queue: each launch and copy once, in order, one after the other, with its sizes and work.
+  /// The events of the queues: each launch and copy once, in order, one after the other, with its sizes and work.
   @Test(.enabled(if: !OpenCLDeviceInfo.all.isEmpty, "SKIPPED: profile: no OpenCL device"))
   func tracesOfAQueueAreInOrder() throws {
     let openCL = try OpenCL(OpenCLDeviceInfo.all[0])
@@ -65,7 +65,7 @@ import Testing
     }
     try device.copy(y, to: x, byteCount: 400)
     try device.synchronize()
-    let total = try #require(profile.totals[.init(name: "scale", isOnQueue: true)])
+    let total = try #require(profile.totals[.init(name: "scale", isOnDevice: true)])
     #expect(total.calls == launches && total.work.flops == launches * (launches - 1) / 2)
     try withTemporaryFolder { folder in
       try profile.writeTrace(to: folder + "/trace.json")
@@ -75,7 +75,7 @@ import Testing
       let queue = complete.filter { $0["tid"] as? Int == 1 }
       #expect(
         queue.map { $0["name"] as? String }
-          == ["copy to device"] + Array(repeating: "scale", count: launches) + ["copy on device"])
+          == ["copy into place"] + Array(repeating: "scale", count: launches) + ["copy on device"])
       var end = -Double.infinity
       for event in queue {
         let (start, duration) = (try #require(event["ts"] as? Double), try #require(event["dur"] as? Double))
@@ -85,9 +85,11 @@ import Testing
       let arguments = try #require(queue[2]["args"] as? [String: Any])
       #expect(arguments["global"] as? [Int] == [128] && arguments["local"] as? [Int] == [64])
       #expect(arguments["flops"] as? Int == 1)
-      let host = Set(complete.filter { $0["tid"] as? Int != 1 }.compactMap { $0["name"] as? String })
+      let transfers = complete.filter { $0["tid"] as? Int == 2 }
+      #expect(transfers.map { $0["name"] as? String } == ["copy to device"])
+      let host = Set(complete.filter { $0["cat"] as? String == "host" }.compactMap { $0["name"] as? String })
       #expect(host.isSuperset(of: ["write", "compile elementwise", "synchronize"]))
-      #expect(events.count { $0["ph"] as? String == "M" } == 2, "a name for each track")
+      #expect(events.count { $0["ph"] as? String == "M" } == 3, "a name for each track")
     }
   }
 }

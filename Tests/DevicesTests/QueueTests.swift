@@ -6,11 +6,13 @@ import Testing
 
 @Suite(.serialized, .enabled(if: !OpenCLDeviceInfo.all.isEmpty, "SKIPPED: queue: no OpenCL device"))
 struct QueueTests {
-  /// A write returns while the queue is held back, and takes its place in the order of the queue. Oclgrind has no
-  /// asynchronous queue: a flush there runs all that is queued.
+  /// A write reaches the device while the queue of the kernels is held back, and takes its place in the order of that
+  /// queue. Oclgrind has no asynchronous queue: a flush there runs all that is queued.
   @Test(.enabled(if: !isUnderOclgrind)) func writesDoNotWaitForTheQueue() throws {
     let openCL = try OpenCL(OpenCLDeviceInfo.all[0])
     let device = Device.openCL(openCL)
+    let profile = Profile()
+    try device.startProfiling(profile)
     let (first, second) = (try device.makeBuffer(byteCount: 8192), try device.makeBuffer(byteCount: 8192))
     try [UInt8](repeating: 1, count: 8192).withUnsafeBytes { try device.write($0, to: first) }
     let waits = openCL.waits
@@ -22,6 +24,7 @@ struct QueueTests {
       var bytes = [UInt8](repeating: 2, count: 8192)
       try? bytes.withUnsafeBytes { try device.write($0, to: target) }
       bytes = []
+      try? openCL.waitForTransfers()
       done.signal()
     }
     let outcome = done.wait(timeout: .now() + 30)
@@ -31,6 +34,9 @@ struct QueueTests {
     #expect(try read(second, on: device).allSatisfy { $0 == 1 })
     #expect(try read(first, on: device).allSatisfy { $0 == 2 })
     #expect(openCL.waits == waits + 2)
+    let transfer = try #require(profile.spans.last { $0.track == .transfers })
+    let copy = try #require(profile.spans.first { $0.name == "copy on device" })
+    #expect(transfer.end <= copy.start, "the transfer stood in the queue behind the copy")
   }
 
   private func read(_ buffer: Buffer, on device: Device) throws -> [UInt8] {

@@ -2,8 +2,8 @@ import COpenCL
 import FileFormats
 
 extension OpenCL {
-  /// Queues a write; the bytes are copied before this returns. It waits for the device only where page-locked
-  /// memory has run out.
+  /// Queues a write; the bytes are copied before this returns. It waits for the device only where memory for
+  /// ``Uploads`` has run out.
   func write(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
     lock.lock()
     defer { lock.unlock() }
@@ -19,12 +19,13 @@ extension OpenCL {
 
   private func write(_ piece: UnsafeRawBufferPointer, to memory: cl_mem, offset: Int) throws {
     let work = Profile.Work(bytes: piece.count)
-    if let event = try uploads?.write(piece, to: memory, offset: offset, on: queue) {
+    if let events = try uploads?.write(piece, to: memory, offset: offset, on: queue) {
       guard let profiler else {
-        _ = api.clReleaseEvent(event)
+        for event in [events.transfer, events.placement] { _ = api.clReleaseEvent(event) }
         return
       }
-      return try profiler.add(event, "copy to device", work)
+      try profiler.add(events.transfer, "copy to device", work, track: .transfers)
+      return try profiler.add(events.placement, "copy into place", Profile.Work(bytes: 2 * piece.count))
     }
     countWait()
     var event: cl_event?
@@ -90,17 +91,18 @@ extension OpenCL {
     if status != CL_SUCCESS { try OpenCL.check(status, call()) }
   }
 
-  /// Takes times from here on: the queue gives way to one whose commands keep theirs.
+  /// Takes times from here on: the queues give way to some whose commands keep theirs.
   func startProfiling(_ profile: Profile) throws {
     lock.lock()
     defer { lock.unlock() }
     try synchronize()
     var status: cl_int = 0
-    let timed = api.clCreateCommandQueue(
-      context, info.id.id, cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE), &status)
+    let properties = cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE)
+    let timed = api.clCreateCommandQueue(context, info.id.id, properties, &status)
     try OpenCL.check(status, "clCreateCommandQueue with profiling")
     _ = api.clReleaseCommandQueue(queue)
     queue = timed!
+    uploads = try? Uploads(api: api, context: context, device: info.id.id, properties: properties)
     profiler = try QueueProfiler(profile, api: api, queue: queue)
     programs.profile = profile
   }
@@ -118,6 +120,9 @@ extension OpenCL {
       _ = api.clReleaseEvent(gate!)
     }
   }
+
+  /// Waits until what was written so far is on the device, though not yet in its place.
+  package func waitForTransfers() throws { try uploads?.wait() }
 
   /// Queues one kernel.
   /// - Parameters:

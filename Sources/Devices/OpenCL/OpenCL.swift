@@ -3,7 +3,7 @@ import FileFormats
 import Foundation
 import Synchronization
 
-/// One OpenCL device with its context, its in-order queue, its compiled kernels and a pool of memory.
+/// One OpenCL device with its context, its in-order queues, its compiled kernels and a pool of memory.
 public final class OpenCL: @unchecked Sendable {
   /// Which shape of the hot kernels runs: with local memory and barriers for GPUs, or one work item per tile
   /// with wide vectors for CPU runtimes such as PoCL.
@@ -29,7 +29,7 @@ public final class OpenCL: @unchecked Sendable {
   let memory = BufferPool<cl_mem>()
   let programs: ProgramLibrary
   let faults: FaultInjection?
-  /// Page-locked memory for writes; nil where it cannot be had.
+  /// The second queue, for writes; nil where it cannot be had.
   var uploads: Uploads?
   var profiler: QueueProfiler?
   /// Whether freed memory is kept for reuse, in blocks that may be larger than a buffer. The tests switch it off under

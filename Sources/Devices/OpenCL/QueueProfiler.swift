@@ -1,11 +1,12 @@
 import COpenCL
 
-/// Events of a queue whose times are still to be read. They are read, in order, whenever the host waits for the
+/// Events of the queues whose times are still to be read. They are read, in order, whenever the host waits for the
 /// device anyway, and at the latest when there are ``limit`` of them.
 final class QueueProfiler {
   private struct Pending {
     let event: cl_event
     let name: String
+    let track: Profile.Track
     let work: Profile.Work
     let global: [Int]
     let local: [Int]
@@ -34,10 +35,12 @@ final class QueueProfiler {
 
   /// Takes over an event.
   func add(
-    _ event: cl_event?, _ name: String, _ work: Profile.Work, global: [Int] = [], local: [Int] = []
+    _ event: cl_event?, _ name: String, _ work: Profile.Work, track: Profile.Track = .queue,
+    global: [Int] = [], local: [Int] = []
   ) throws {
     guard let event else { return }
-    pending.append(Pending(event: event, name: name, work: work, global: global, local: local))
+    pending.append(
+      Pending(event: event, name: name, track: track, work: work, global: global, local: local))
     guard pending.count >= Self.limit else { return }
     // Half of them may still run.
     var middle: cl_event? = pending[Self.limit / 2].event
@@ -61,7 +64,7 @@ final class QueueProfiler {
       else { continue }
       profile.add(
         Profile.Span(
-          name: item.name, track: .queue, start: start + offset, end: max(start, end) + offset,
+          name: item.name, track: item.track, start: start + offset, end: max(start, end) + offset,
           work: item.work, global: item.global, local: item.local))
     }
   }

@@ -1,67 +1,89 @@
 import COpenCL
 
-/// Page-locked host memory through which bytes reach the device while its queue is busy. A write is copied there
-/// and queued; the memory is used again once the write's event is complete.
+/// Writes to the device while its kernels run. Bytes are copied to page-locked memory, sent by a queue of their own to
+/// memory that is set apart on the device, and copied from there to where they belong in the order of the kernels' queue.
+/// The first two need not wait for kernels queued before, so that data of the next batch cross the bus beside them.
 final class Uploads {
   private struct Block {
-    let memory: cl_mem
+    /// Page-locked, at `address`.
+    let host: cl_mem
     let address: UnsafeMutableRawPointer
+    /// As large, on the device.
+    let device: cl_mem
     let size: Int
+  }
+
+  /// The events of a write, which the caller releases: bytes have reached the device, and their place.
+  struct Events {
+    let transfer: cl_event
+    let placement: cl_event
   }
 
   /// Larger writes are cut into pieces of this size.
   static let pieceSize = 4 << 20
-  /// Bytes of page-locked memory at most; beyond them the oldest write is waited for.
+  /// Bytes of blocks at most, on the host and on the device; beyond them the oldest write is waited for.
   private static let capacity = 64 << 20
   private let api: TemperOpenCL
   private let context: cl_context
-  /// Blocks are mapped here: on the queue of the kernels that would wait for them.
-  private let mapping: cl_command_queue
+  private let transfers: cl_command_queue
   private var free: [Int: [Block]] = [:]
-  private var busy: [(block: Block, event: cl_event)] = []
+  private var busy: [(block: Block, placement: cl_event)] = []
   private var held = 0
   /// How often the host had to wait for memory.
   private(set) var waits = 0
 
-  init(api: TemperOpenCL, context: cl_context, device: cl_device_id) throws {
+  /// - Parameter properties: those of the queue.
+  init(
+    api: TemperOpenCL, context: cl_context, device: cl_device_id, properties: cl_command_queue_properties = 0
+  ) throws {
     self.api = api
     self.context = context
     var status: cl_int = 0
-    let queue = api.clCreateCommandQueue(context, device, 0, &status)
-    try OpenCL.check(status, "clCreateCommandQueue")
-    mapping = queue!
+    let queue = api.clCreateCommandQueue(context, device, properties, &status)
+    try OpenCL.check(status, "clCreateCommandQueue for uploads")
+    transfers = queue!
   }
 
   /// The queue that the writes went to must be empty.
   deinit {
     for item in busy {
-      _ = api.clReleaseEvent(item.event)
-      unmap(item.block)
+      _ = api.clReleaseEvent(item.placement)
+      release(item.block)
     }
-    free.values.joined().forEach(unmap)
-    _ = api.clFinish(mapping)
-    _ = api.clReleaseCommandQueue(mapping)
+    free.values.joined().forEach(release)
+    _ = api.clFinish(transfers)
+    _ = api.clReleaseCommandQueue(transfers)
   }
 
-  /// Queues a write of at most ``pieceSize`` bytes.
-  /// - Returns: the write's event, which the caller releases; nil if there is no page-locked memory.
+  /// Queues a write of at most ``pieceSize`` bytes, which commands of `queue` see from here on.
+  /// - Returns: nil if there is no memory for it.
   func write(
     _ bytes: UnsafeRawBufferPointer, to memory: cl_mem, offset: Int, on queue: cl_command_queue
-  ) throws -> cl_event? {
+  ) throws -> Events? {
     guard let block = try take(bytes.count) else { return nil }
     block.address.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
-    var event: cl_event?
-    let status = api.clEnqueueWriteBuffer(
-      queue, memory, cl_bool(CL_FALSE), offset, bytes.count, block.address, 0, nil, &event)
-    guard status == CL_SUCCESS, let event else {
-      free[block.size, default: []].append(block)
-      try OpenCL.check(status, "clEnqueueWriteBuffer")
+    var (transfer, placement): (cl_event?, cl_event?)
+    var status = api.clEnqueueWriteBuffer(
+      transfers, block.device, cl_bool(CL_FALSE), 0, bytes.count, block.address, 0, nil, &transfer)
+    // A queue may wait for another one's commands only once these are flushed.
+    if status == CL_SUCCESS { status = api.clFlush(transfers) }
+    if status == CL_SUCCESS {
+      status = api.clEnqueueCopyBuffer(
+        queue, block.device, memory, 0, offset, bytes.count, 1, &transfer, &placement)
+    }
+    guard let transfer, let placement else {
+      // The device is lost or out of memory; the block may be in use and is given up.
+      _ = transfer.map(api.clReleaseEvent)
+      try OpenCL.check(status, "an upload of \(bytes.count) bytes")
       return nil
     }
-    busy.append((block, event))
-    _ = api.clRetainEvent(event)
-    return event
+    busy.append((block, placement))
+    _ = api.clRetainEvent(placement)
+    return Events(transfer: transfer, placement: placement)
   }
+
+  /// Waits until what was written so far is on the device.
+  func wait() throws { try OpenCL.check(api.clFinish(transfers), "clFinish") }
 
   private func take(_ count: Int) throws -> Block? {
     var size = 4096
@@ -70,49 +92,56 @@ final class Uploads {
     if let block = free[size]?.popLast() { return block }
     while held + size > Self.capacity, !busy.isEmpty {
       waits += 1
-      var oldest: cl_event? = busy[0].event
+      var oldest: cl_event? = busy[0].placement
       try OpenCL.check(api.clWaitForEvents(1, &oldest), "clWaitForEvents")
       try reclaim()
       if let block = free[size]?.popLast() { return block }
     }
     if held + size > Self.capacity {
-      free.values.joined().forEach(unmap)
+      free.values.joined().forEach(release)
       free = [:]
     }
-    return map(size)
+    return make(size)
   }
 
-  /// Blocks whose writes are complete; the queue completes them in order.
+  /// Frees the blocks whose bytes are in their place; the queue puts them there in order.
   private func reclaim() throws {
     var done = 0
     defer { busy.removeFirst(done) }
     for item in busy {
-      let status = OpenCL.status(api, of: item.event)
+      let status = OpenCL.status(api, of: item.placement)
       guard status <= CL_COMPLETE else { return }
       done += 1
-      _ = api.clReleaseEvent(item.event)
+      _ = api.clReleaseEvent(item.placement)
       free[item.block.size, default: []].append(item.block)
-      try OpenCL.check(status, "clEnqueueWriteBuffer")
+      try OpenCL.check(status, "an upload")
     }
   }
 
-  private func map(_ size: Int) -> Block? {
+  private func make(_ size: Int) -> Block? {
+    func buffer(_ flags: Int32) -> cl_mem? {
+      var status: cl_int = 0
+      return api.clCreateBuffer(context, cl_mem_flags(flags), size, nil, &status)
+    }
+    guard let device = buffer(CL_MEM_READ_WRITE) else { return nil }
+    guard let host = buffer(CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR) else {
+      _ = api.clReleaseMemObject(device)
+      return nil
+    }
     var status: cl_int = 0
-    let flags = cl_mem_flags(CL_MEM_READ_WRITE) | cl_mem_flags(CL_MEM_ALLOC_HOST_PTR)
-    guard let memory = api.clCreateBuffer(context, flags, size, nil, &status) else { return nil }
     let address = api.clEnqueueMapBuffer(
-      mapping, memory, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_WRITE), 0, size, 0, nil, nil, &status)
+      transfers, host, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_WRITE), 0, size, 0, nil, nil, &status)
     guard status == CL_SUCCESS, let address else {
-      _ = api.clReleaseMemObject(memory)
+      for memory in [device, host] { _ = api.clReleaseMemObject(memory) }
       return nil
     }
     held += size
-    return Block(memory: memory, address: address, size: size)
+    return Block(host: host, address: address, device: device, size: size)
   }
 
-  private func unmap(_ block: Block) {
-    _ = api.clEnqueueUnmapMemObject(mapping, block.memory, block.address, 0, nil, nil)
-    _ = api.clReleaseMemObject(block.memory)
+  private func release(_ block: Block) {
+    _ = api.clEnqueueUnmapMemObject(transfers, block.host, block.address, 0, nil, nil)
+    for memory in [block.device, block.host] { _ = api.clReleaseMemObject(memory) }
     held -= block.size
   }
 }

@@ -2,11 +2,11 @@ import FileFormats
 import Foundation
 
 extension Profile {
-  /// Two tables, of the device's queue and of the host: calls, time, share, and rates where the work is known.
+  /// Two tables, of the device's queues and of the host: calls, time, share, and rates where the work is known.
   public var table: String {
     let all = totals
-    let parts = [("device", true), ("host", false)].compactMap { title, isOnQueue in
-      Self.table(title, all.filter { $0.key.isOnQueue == isOnQueue }.map { ($0.key.name, $0.value) })
+    let parts = [("device", true), ("host", false)].compactMap { title, isOnDevice in
+      Self.table(title, all.filter { $0.key.isOnDevice == isOnDevice }.map { ($0.key.name, $0.value) })
     }
     return parts.isEmpty ? "profile: nothing ran" : parts.joined(separator: "\n\n")
   }
@@ -48,7 +48,7 @@ extension Profile {
   }
 
   /// Writes the spans as a Chrome trace, which Perfetto and chrome://tracing open: an array of complete events with
-  /// times in microseconds, one track for the queue and one for each thread of the host.
+  /// times in microseconds, one track for each queue and one for each thread of the host.
   /// - Throws: `.io` if the file cannot be written.
   public func writeTrace(to path: String) throws {
     let spans = self.spans
@@ -61,7 +61,13 @@ extension Profile {
   }
 
   private static func heading(_ track: Track) -> String {
-    let name = track == .queue ? "device queue" : track == .host(0) ? "host" : "host, thread \(track.number)"
+    let name =
+      switch track {
+      case .queue: "device queue"
+      case .transfers: "transfers to the device"
+      case .host(0): "host"
+      case .host: "host, thread \(track.number)"
+      }
     return """
       {"name":"thread_name","ph":"M","pid":1,"tid":\(track.number),"args":{"name":"\(name)"}}
       """
@@ -73,7 +79,7 @@ extension Profile {
     if !span.local.isEmpty { arguments.append("\"local\":\(span.local)") }
     if let flops = span.work.flops { arguments.append("\"flops\":\(flops)") }
     if let bytes = span.work.bytes { arguments.append("\"bytes\":\(bytes)") }
-    let kind = span.track == .queue ? "device" : "host"
+    let kind = span.track.isOnDevice ? "device" : "host"
     return """
       {"name":"\(span.name)","cat":"\(kind)","ph":"X","pid":1,"tid":\(span.track.number),\
       "ts":\(microseconds(span.start)),"dur":\(microseconds(span.end - span.start)),\
@@ -87,11 +93,14 @@ extension Profile {
 }
 
 extension Profile.Track {
-  /// The number of the line in the trace: 1 is the queue.
+  /// The number of the line in the trace: the device's queues are 1 and 2.
   package var number: Int {
     switch self {
     case .queue: 1
-    case .host(let thread): thread + 2
+    case .transfers: 2
+    case .host(let thread): thread + 3
     }
   }
+
+  var isOnDevice: Bool { [.queue, .transfers].contains(self) }
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where the time of a command goes: kernels and copies on a device's queue by its own events, and work of the
+/// Where the time of a command goes: kernels and copies on a device's queues by its own events, and work of the
 /// host. Totals by name are exact; of single spans the first ``capacity`` are kept for the trace.
 public final class Profile: @unchecked Sendable {
   /// Work of one launch, where it is known.
@@ -33,8 +33,9 @@ public final class Profile: @unchecked Sendable {
     }
   }
 
-  /// A line of the trace: the device's queue, or a thread of the host in order of appearance (the first is 0).
-  package enum Track: Hashable, Sendable { case queue, host(Int) }
+  /// A line of the trace: the device's queue of kernels, that of transfers to it, or a thread of the host in order of
+  /// appearance (the first is 0).
+  package enum Track: Hashable, Sendable { case queue, transfers, host(Int) }
 
   /// All calls of one name.
   package struct Total: Sendable {
@@ -57,9 +58,9 @@ public final class Profile: @unchecked Sendable {
   /// Totals are by name, apart for the device and the host.
   package struct Key: Hashable, Sendable {
     package let name: String
-    package let isOnQueue: Bool
+    package let isOnDevice: Bool
 
-    package init(name: String, isOnQueue: Bool) { (self.name, self.isOnQueue) = (name, isOnQueue) }
+    package init(name: String, isOnDevice: Bool) { (self.name, self.isOnDevice) = (name, isOnDevice) }
   }
 
   /// An empty profile; its time starts now.
@@ -73,16 +74,16 @@ public final class Profile: @unchecked Sendable {
   package var totals: [Key: Total] { lock.withLock { sums } }
   package var omittedSpans: Int { lock.withLock { omitted } }
 
-  /// Adds a call on the device's queue.
+  /// Adds a call on one of the device's queues.
   package func add(_ span: Span) { lock.withLock { insert(span, inner: 0) } }
 
   private func insert(_ span: Span, inner: Int64) {
-    var total = sums[Key(name: span.name, isOnQueue: span.track == .queue)] ?? Total()
+    var total = sums[Key(name: span.name, isOnDevice: span.track.isOnDevice)] ?? Total()
     total.calls += 1
     total.nanoseconds += span.end - span.start - inner
     if let flops = span.work.flops { total.work.flops = (total.work.flops ?? 0) + flops }
     if let bytes = span.work.bytes { total.work.bytes = (total.work.bytes ?? 0) + bytes }
-    sums[Key(name: span.name, isOnQueue: span.track == .queue)] = total
+    sums[Key(name: span.name, isOnDevice: span.track.isOnDevice)] = total
     if kept.count < Self.capacity { kept.append(span) } else { omitted += 1 }
   }
 
