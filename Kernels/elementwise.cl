@@ -88,5 +88,7 @@ kernel void round_bfloat16(const int count, global const float *restrict x, glob
 
 #include "optimizer.cl"
 #include "reduction.cl"
+#include "augmentation.cl"
+#include "softmax.cl"
 // Last, since it turns contraction off.
 #include "attack.cl"

@@ -86,3 +86,7 @@ kernel void matmul_cpu(
   matmul_task(
       get_group_id(0), m, n, k, a, a_row, a_column, panels, bias, relu, c, rows, depth_block, scratch);
 }
+
+// Other kernels of layers: a program of their own would take a tenth of a second more at a first use.
+#include "normalization_cpu.cl"
+#include "pooling_cpu.cl"

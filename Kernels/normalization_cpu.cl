@@ -1,8 +1,6 @@
 // Batch norm over x (rows, c) and column sums, shaped for CPU runtimes: one item per range of rows, which it reads in
 // order, a vector of channels at a time. The kernels of the same names in normalization.cl and reduction.cl say what is
-// computed.
-
-#include "product_cpu.cl"
+// computed. Part of matmul_cpu.cl.
 
 // For each vector of channels: its first, `at`, and how many of it exist, `left`.
 #define FOR_CHANNELS(BODY) \

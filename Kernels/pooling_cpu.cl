@@ -1,7 +1,5 @@
 // Max pools over NHWC images (n, h, w, c), shaped for CPU runtimes: one item per row of the result, which takes a vector
-// of channels at a time. pooling.cl says what is computed.
-
-#include "product_cpu.cl"
+// of channels at a time. pooling.cl says what is computed. Part of matmul_cpu.cl.
 
 #define INTS JOIN(int, VECTOR)
 

@@ -277,3 +277,5 @@ kernel void winograd_gradient_cpu(
   winograd_gradient_task(
       get_group_id(0), n, h, w, c, oh, ow, k, padding, dy, winners, filters, mask, dx, images, scratch);
 }
+
+#include "winograd_weight_cpu.cl"

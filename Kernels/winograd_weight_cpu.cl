@@ -1,11 +1,8 @@
-// Gradients of the filters by Winograd's algorithm on CPU runtimes; see winograd_tiles_cpu.cl.
+// Gradients of the filters by Winograd's algorithm on CPU runtimes; see winograd_tiles_cpu.cl. Part of winograd_cpu.cl.
 //   winograd_weight_cpu             products of transformed images and dy, summed over a group of tiles
 //   winograd_transform_gradient_cpu transformed tiles of dy into global memory, for large filters, and
 //   winograd_weight_multiply_cpu    products of one point, added to the sums of the blocks before
 //   winograd_weight_finish_cpu      sums of the groups into dW; global (channels / FINISHED, panels)
-
-#include "product_cpu.cl"
-#include "winograd_tiles_cpu.cl"
 
 // Adds rows of a tile of sums to `target` [c][PANEL], or stores them.
 #define ADD_SUMS(height, i, target, accumulate) \

@@ -11,58 +11,55 @@ package struct KernelCheck: Sendable {
   /// What is checked, for messages and as part of what is remembered.
   package let name: String
   /// What is given up when the check fails: a kernel shape (`gpu`, `cpu`), or a name that the host code asks
-  /// `openCL.isEnabled` for. A shape's checks run only where it is in use.
+  /// `openCL.isEnabled` for.
   package let variant: String
-  /// What is to be used first, see `openCL.beforeFirstUse(of:)`; nil for a check that is made at once.
-  package let postponedUntil: String?
+  /// The kernel shape that it runs with; nil for any.
+  package let shape: OpenCL.KernelShape?
+  /// What is to be used first on a device, see `openCL.beforeFirstUse(of:)`; nil for a check that is made at once.
+  package let postponedUntil: @Sendable (OpenCL) throws -> String?
   /// Whether the results are right.
   package let passes: @Sendable (OpenCL) throws -> Bool
 
   package init(
-    _ name: String, variant: String, postponedUntil: String? = nil,
+    _ name: String, variant: String, shape: OpenCL.KernelShape? = nil,
+    postponedUntil: @escaping @Sendable (OpenCL) throws -> String? = { _ in nil },
     passes: @escaping @Sendable (OpenCL) throws -> Bool
   ) {
-    (self.name, self.variant, self.postponedUntil, self.passes) = (name, variant, postponedUntil, passes)
+    (self.name, self.variant, self.shape) = (name, variant, shape)
+    (self.postponedUntil, self.passes) = (postponedUntil, passes)
   }
 
   /// Every check: products and direct convolutions of both shapes and of matrix units, without and with asynchronous
-  /// copies, and Winograd's algorithm. CPU runtimes compile slowly, and most convolutions of networks are Winograd's of stride 1:
-  /// their direct convolutions of many channels and Winograd's of stride 2 wait for their first use.
+  /// copies, and Winograd's algorithm. CPU runtimes compile slowly: their convolutions are checked when they are needed.
   package static let all: [KernelCheck] =
-    OpenCL.KernelShape.allCases.flatMap { shape in
-      [KernelCheck("matrix product", variant: shape.rawValue) { try product(on: .openCL($0)) }]
-        + Convolution.Direction.allCases.map { direction in
-          KernelCheck("convolution, \(direction.rawValue)", variant: shape.rawValue) {
-            try convolution(
-              direction, shape == .cpu ? fewChannels : fewChannels + manyChannels, on: .openCL($0))
-          }
-        }
+    OpenCL.KernelShape.allCases.map { shape in
+      KernelCheck("matrix product", variant: shape.rawValue, shape: shape) { try product(on: .openCL($0)) }
     }
-    + [
-      KernelCheck(
-        "convolution of many channels", variant: OpenCL.KernelShape.cpu.rawValue,
-        postponedUntil: OpenCL.directConvolutions
-      ) { device in
-        try Convolution.Direction.allCases.allSatisfy {
-          try convolution(
-            $0, manyChannels + ($0 == .inputGradient ? firstLayers : []), on: .openCL(device))
-        }
-      }
-    ]
-    + Convolution.Direction.allCases.map { direction in
-      KernelCheck("convolution, \(direction.rawValue)", variant: "winograd") {
-        try convolution(direction, [(16, 35, 1)], .winograd, on: .openCL($0))
-      }
+    + Convolution.Direction.allCases.flatMap { direction in
+      [
+        KernelCheck(
+          "convolution, \(direction.rawValue)", variant: OpenCL.KernelShape.gpu.rawValue, shape: .gpu
+        ) {
+          try convolution(direction, fewChannels + manyChannels, on: .openCL($0))
+        },
+        KernelCheck("convolution, \(direction.rawValue)", variant: "winograd", shape: .gpu) {
+          try convolution(direction, [(16, 35, 1)], .winograd, on: .openCL($0))
+        },
+        cpuCheck(direction, fewChannels),
+        cpuCheck(direction, manyChannels),
+        cpuCheck(direction, [(16, 35, 1)], .winograd, variant: "winograd"),
+        cpuCheck(direction, [(16, 35, 1)], .winograd, largestFilter: 0, variant: "winograd"),
+        cpuCheck(direction, [(16, 35, 2)], .winograd, variant: OpenCL.stridedWinograd),
+      ]
     }
-    + [
-      KernelCheck(
-        "convolution of stride 2", variant: OpenCL.stridedWinograd, postponedUntil: OpenCL.stridedWinograd
-      ) { device in
-        try Convolution.Direction.allCases.allSatisfy {
-          try convolution($0, [(16, 35, 2)], .winograd, on: .openCL(device))
-        }
-      }
-    ]
+    // What their input gradients use is above or direct.
+    + [Convolution.Direction.forward, .weightGradient].flatMap { direction in
+      [
+        cpuCheck(direction, [(3, 48, 1)], .winograd, variant: "winograd"),
+        cpuCheck(direction, [(16, 35, 2)], .winograd, largestFilter: 0, variant: OpenCL.stridedWinograd),
+      ]
+    }
+    + firstLayers.map { cpuCheck(.inputGradient, [$0]) }
     + [OpenCL.matrixVariant, OpenCL.asynchronousVariant].flatMap { variant in
       let copies = variant == OpenCL.asynchronousVariant
       return [
@@ -129,19 +126,47 @@ package struct KernelCheck: Sendable {
   /// More of first layers, whose input gradients CPU runtimes scatter, or sum over lanes with three channels.
   private static let firstLayers: [Layer] = [(1, 35, 1), (3, 64, 1)]
 
+  /// A check of one direction on CPU runtimes, which waits for the first convolution that is computed in the same way.
+  /// - Parameter largestFilter: see `WinogradSchedule.largestFilterPerTask`.
+  private static func cpuCheck(
+    _ direction: Convolution.Direction, _ layers: [Layer], _ algorithm: ConvolutionAlgorithm = .direct,
+    largestFilter: Int = WinogradSchedule.largestFilterPerTask,
+    variant: String = OpenCL.KernelShape.cpu.rawValue
+  ) -> KernelCheck {
+    let (channels, outputs, stride) = layers[0]
+    let name =
+      "convolution, \(direction.rawValue), \(channels) to \(outputs) channels, stride \(stride)"
+      + (largestFilter == 0 ? ", as large filters" : "")
+    return KernelCheck(name, variant: variant, shape: .cpu) { device in
+      try WinogradSchedule.$largestFilterPerTask.withValue(largestFilter) {
+        try ConvolutionAlgorithm.$forced.withValue(algorithm) {
+          device.nameOfCheck(direction, try geometry(layers[0]))
+        }
+      }
+    } passes: { device in
+      try WinogradSchedule.$largestFilterPerTask.withValue(largestFilter) {
+        try convolution(direction, layers, algorithm, on: .openCL(device))
+      }
+    }
+  }
+
   private static func convolution(
     _ direction: Convolution.Direction, _ layers: [Layer], _ algorithm: ConvolutionAlgorithm = .direct,
     on device: Device
   ) throws -> Bool {
     try ConvolutionAlgorithm.$forced.withValue(algorithm) {
       try layers.allSatisfy { layer in
-        let geometry = try ConvolutionGeometry(
-          images: [2, 9, 18, layer.channels], weights: [3, 3, layer.channels, layer.outputs],
-          stride: layer.stride, padding: 1)
-        let error = try ConvolutionError(geometry, rounded: device.precision).largest(direction, on: device)
+        let error = try ConvolutionError(geometry(layer), rounded: device.precision)
+          .largest(direction, on: device)
         return error <= tolerance
       }
     }
+  }
+
+  private static func geometry(_ layer: Layer) throws -> ConvolutionGeometry {
+    try ConvolutionGeometry(
+      images: [2, 9, 18, layer.channels], weights: [3, 3, layer.channels, layer.outputs],
+      stride: layer.stride, padding: 1)
   }
 }
 
@@ -156,13 +181,21 @@ extension OpenCL {
     _ checks: [KernelCheck] = KernelCheck.all, progress: (Int, Int) -> Void = { _, _ in },
     warn: @escaping (String) -> Void
   ) throws {
-    let wanted = checks.filter { isInUse($0.variant) }
-    for check in wanted {
-      guard let name = check.postponedUntil else { continue }
-      postpone(until: name) { [unowned self] in try run([check], progress: { _, _ in }, warn: warn) }
-    }
+    let wanted = checks.filter(isInUse)
     let shape = kernelShape
-    try run(wanted.filter { $0.postponedUntil == nil }, progress: progress, warn: warn)
+    var now: [KernelCheck] = []
+    for check in wanted {
+      guard let name = try check.postponedUntil(self) else {
+        now.append(check)
+        continue
+      }
+      postpone(until: name) { [unowned self] in
+        guard kernelShape == shape else { return }
+        try run([check], progress: { _, _ in }, warn: warn)
+        if kernelShape != shape { try checkKernels(checks, warn: warn) }
+      }
+    }
+    try run(now, progress: progress, warn: warn)
     if kernelShape != shape { try checkKernels(checks, progress: progress, warn: warn) }
   }
 
@@ -172,10 +205,10 @@ extension OpenCL {
   ) throws {
     let key =
       ["kernel checks", kernelShape.rawValue, precision.rawValue] + checks.map(\.name) + info.identity
-      + KernelSources.all
+      + [KernelSources.digest]
     if cache?.binary(for: key) != nil { return }
     let shape = kernelShape
-    for (index, check) in checks.enumerated() where isEnabled(check.variant) && isInUse(check.variant) {
+    for (index, check) in checks.enumerated() where isEnabled(check.variant) && isInUse(check) {
       progress(index, checks.count)
       guard let reason = failure(of: check) else { continue }
       warn("\(check.name), \(check.variant) kernels, \(reason) on \(info.name); it is not used")
@@ -200,9 +233,8 @@ extension OpenCL {
     }
   }
 
-  /// Other variants than kernel shapes and matrix units count as used.
-  private func isInUse(_ variant: String) -> Bool {
-    if [Self.matrixVariant, Self.asynchronousVariant].contains(variant) { return precision != .fp32 }
-    return KernelShape(rawValue: variant).map { $0 == kernelShape } ?? true
+  private func isInUse(_ check: KernelCheck) -> Bool {
+    if [Self.matrixVariant, Self.asynchronousVariant].contains(check.variant) { return precision != .fp32 }
+    return check.shape.map { $0 == kernelShape } ?? true
   }
 }

@@ -103,10 +103,10 @@ struct OpenCLCommandTests {
   @Test func brokenBuildsAndWrongKernelsAreReported() throws {
     try withTemporaryFolder { folder in
       let bench = ["bench", "training", "--device", "opencl:0", "--model", "mlp", "--seconds", "0"]
-      let broken = try run(bench, fault: "build:softmax", cache: folder)
-      #expect(broken.code == 69 && broken.messages.contains("softmax.cl"), "\(broken.messages)")
-      #expect(broken.messages.contains(folder + "/build-softmax.log"), "\(broken.messages)")
-      #expect(FileManager.default.fileExists(atPath: folder + "/build-softmax.log"))
+      let broken = try run(bench, fault: "build:elementwise", cache: folder)
+      #expect(broken.code == 69 && broken.messages.contains("elementwise.cl"), "\(broken.messages)")
+      #expect(broken.messages.contains(folder + "/build-elementwise.log"), "\(broken.messages)")
+      #expect(FileManager.default.fileExists(atPath: folder + "/build-elementwise.log"))
       let device = OpenCLDeviceInfo.all[0].kind == .cpu ? "cpu" : "gpu"
       let wrong = try run(bench, fault: "wrong:matmul_\(device)", cache: folder + "/other")
       #expect(wrong.code == 0 && wrong.messages.contains("computes wrong results"), "\(wrong.messages)")
@@ -125,7 +125,8 @@ struct OpenCLCommandTests {
       }
       #expect(outcomes.codes == [0, 0])
       let entries = try files(folder + "/cache")
-      #expect(entries.count > 5 && entries.allSatisfy { $0.hasSuffix(".clbin") }, "\(entries)")
+      // Two programs and what the checks found.
+      #expect(entries.count >= 3 && entries.allSatisfy { $0.hasSuffix(".clbin") }, "\(entries)")
       #expect(try run(bench, cache: folder + "/cache").code == 0)
       #expect(try files(folder + "/cache") == entries)
     }

@@ -16,11 +16,28 @@ struct KernelCheckTests {
       faults: kernel.map { FaultInjection(.wrong(kernel: $0)) })
   }
 
+  /// Every check, made at once.
+  private static let all = KernelCheck.all.map {
+    KernelCheck($0.name, variant: $0.variant, shape: $0.shape, passes: $0.passes)
+  }
+
   @Test(arguments: OpenCL.KernelShape.allCases)
   func goodKernelsPass(shape: OpenCL.KernelShape) throws {
     let device = try open(shape)
-    try device.checkKernels { Issue.record("\($0)") }
+    try device.checkKernels(Self.all) { Issue.record("\($0)") }
     #expect(device.kernelShape == shape)
+  }
+
+  /// A network without convolutions waits for no check of them on a CPU runtime; names of checks are keys of the cache.
+  @Test func convolutionsOfCPURuntimesAreCheckedWhenNeeded() throws {
+    let device = try open(.cpu)
+    var first: [String] = []
+    for check in KernelCheck.all where check.shape == .cpu {
+      if try check.postponedUntil(device) == nil { first.append(check.name) }
+    }
+    #expect(first == ["matrix product"])
+    let names = KernelCheck.all.filter { $0.shape == .cpu }.map(\.name)
+    #expect(Set(names).count == names.count)
   }
 
   /// Each kernel of a product or convolution that computes one wrong number is found, and the other shape is used.
@@ -34,7 +51,7 @@ struct KernelCheckTests {
     for kernel in kernels.keys.sorted() {
       let device = try open(shape, wrong: kernel)
       var warnings: [String] = []
-      try device.checkKernels { warnings.append($0) }
+      try device.checkKernels(Self.all) { warnings.append($0) }
       // A kernel that serves large shapes only does not run at these.
       guard !warnings.isEmpty else { continue }
       launched += 1
@@ -59,16 +76,20 @@ struct KernelCheckTests {
   }
 
   /// A wrong kernel of Winograd's algorithm leaves the shape in use and its direct convolutions.
-  @Test(arguments: ["winograd_filter_cpu", "winograd_cpu", "winograd_filter_gpu", "winograd_output_gpu"])
+  @Test(arguments: [
+    "winograd_filter_cpu", "winograd_cpu", "winograd_multiply_cpu", "winograd_filter_gpu",
+    "winograd_output_gpu",
+  ])
   func wrongWinogradIsGivenUpAlone(kernel: String) throws {
     let shape: OpenCL.KernelShape = kernel.hasSuffix("_gpu") ? .gpu : .cpu
     let device = try open(shape, wrong: kernel)
     var warnings: [String] = []
-    try device.checkKernels { warnings.append($0) }
+    let checks = Self.all.filter { !$0.name.contains("stride 2") }
+    try device.checkKernels(checks) { warnings.append($0) }
     #expect(warnings.count == 1 && warnings[0].contains("winograd kernels"), "\(warnings)")
     #expect(device.kernelShape == shape && device.isEnabled(shape.rawValue) && !device.isEnabled("winograd"))
     warnings = []
-    try device.checkKernels { warnings.append($0) }
+    try device.checkKernels(checks) { warnings.append($0) }
     #expect(warnings.isEmpty, "given up for good: \(warnings)")
   }
 
@@ -105,56 +126,56 @@ struct KernelCheckTests {
     }
   }
 
-  /// Direct convolutions of many channels are checked right before the first of them; a wrong one makes way for the other
-  /// shape, which that convolution then runs with.
-  @Test(arguments: ["convolution_cpu", "convolution_weight_gradient_cpu"])
-  func directConvolutionsAreCheckedBeforeTheirFirstUse(kernel: String) throws {
-    let device = try open(.cpu, wrong: kernel)
-    var warnings: [String] = []
-    let late = KernelCheck.all.filter { $0.postponedUntil != nil }
-    #expect(!late.isEmpty)
-    try device.checkKernels(late) { warnings.append($0) }
-    var random = Seeded(6)
-    func gradients(channels: Int) throws -> Double {
-      let g = try ConvolutionGeometry(
-        images: [2, 6, 17, channels], weights: [3, 3, channels, 32], stride: channels == 1 ? 1 : 2, padding: 1
-      )
-      let (x, w) = (random.floats(g.imageShape.count), random.floats(g.weightShape.count))
-      let dy = random.floats(g.outputShape.count)
-      let (_, _, dw) = ConvolutionTests.references(g, x, w, dy)
-      let result = try Convolution.gradients(
-        Tensor(x, shape: g.imageShape, on: .openCL(device)),
-        Tensor(w, shape: g.weightShape, on: .openCL(device)),
-        Tensor(dy, shape: g.outputShape, on: .openCL(device)), g)
-      return zip(try result.w.floats(), dw.values).map { abs(Double($0) - $1) }.max()!
-    }
-    _ = try gradients(channels: 1)
-    #expect(warnings.isEmpty && device.kernelShape == .cpu, "few channels need no check: \(warnings)")
-    #expect(try gradients(channels: 12) < 1e-4)
-    #expect(warnings.count == 1 && warnings[0].contains("many channels"), "\(warnings)")
-    #expect(device.kernelShape == .gpu)
-  }
-
-  /// So are the input gradients of few channels that most networks do without.
-  @Test(arguments: [("convolution_scatter_cpu", 8), ("convolution_gather_cpu:CHANNELS=3", 32)])
-  func inputGradientsOfFirstLayersAreChecked(kernel: String, outputs: Int) throws {
+  /// Each kind of convolution is checked right before the first of it; a wrong one makes way for the other shape or a direct
+  /// convolution, with which this one then runs.
+  @Test(arguments: [
+    ("convolution_cpu", 12, 32, 2, ConvolutionAlgorithm.direct),
+    ("convolution_weight_gradient_cpu", 12, 32, 2, .direct),
+    ("convolution_weight_gradient_cpu", 3, 32, 1, .direct),
+    ("convolution_scatter_cpu", 3, 8, 1, .direct),
+    ("convolution_gather_cpu:CHANNELS=3", 3, 32, 1, .direct),
+    ("winograd_gradient_cpu", 16, 32, 1, .winograd),
+    ("winograd_weight_finish_cpu", 16, 32, 1, .winograd),
+    ("winograd_cpu:STRIDE=2", 16, 32, 2, .winograd),
+    ("winograd_colors_cpu", 3, 32, 1, .winograd),
+    ("winograd_colors_weight_cpu", 3, 32, 1, .winograd),
+  ])
+  func convolutionsAreCheckedBeforeTheirFirstUse(
+    kernel: String, channels: Int, outputs: Int, stride: Int, algorithm: ConvolutionAlgorithm
+  ) throws {
     let device = try OpenCL(
       OpenCLDeviceInfo.all[0], kernelShape: .cpu, vectorWidth: 16, cache: nil,
       faults: FaultInjection("wrong:" + kernel))
     var warnings: [String] = []
-    try device.checkKernels(KernelCheck.all.filter { $0.postponedUntil != nil }) { warnings.append($0) }
-    let g = try ConvolutionGeometry(
-      images: [2, 5, 17, 3], weights: [3, 3, 3, outputs], stride: 1, padding: 1)
-    var random = Seeded(7)
-    let (x, w) = (random.floats(g.imageShape.count), random.floats(g.weightShape.count))
-    let dy = random.floats(g.outputShape.count)
-    let result = try Convolution.gradients(
-      Tensor(x, shape: g.imageShape, on: .openCL(device)),
-      Tensor(w, shape: g.weightShape, on: .openCL(device)),
-      Tensor(dy, shape: g.outputShape, on: .openCL(device)), g)
-    let (_, dx, _) = ConvolutionTests.references(g, x, w, dy)
-    #expect(zip(try result.x.floats(), dx.values).allSatisfy { abs(Double($0) - $1) < 1e-4 })
-    #expect(warnings.count == 1 && device.kernelShape == .gpu, "\(warnings)")
+    try device.checkKernels { warnings.append($0) }
+    func error(_ channels: Int, _ outputs: Int, _ stride: Int) throws -> Double {
+      let g = try ConvolutionGeometry(
+        images: [2, 6, 17, channels], weights: [3, 3, channels, outputs], stride: stride, padding: 1)
+      return try ConvolutionAlgorithm.$forced.withValue(algorithm) {
+        try Convolution.Direction.allCases.map {
+          try ConvolutionError(g).largest($0, on: .openCL(device))
+        }.max()!
+      }
+    }
+    if algorithm == .winograd {
+      #expect(try error(1, 32, 1) < 1e-4)
+      #expect(warnings.isEmpty, "nothing wrong was used")
+    }
+    #expect(try error(channels, outputs, stride) < 1e-4)
+    #expect(warnings.count == 1 && warnings[0].contains("computes wrong results"), "\(warnings)")
+    #expect(device.kernelShape == (algorithm == .direct ? .gpu : .cpu))
+  }
+
+  /// A convolution with a pool inside has no other gradient: those are checked before it is chosen.
+  @Test func pooledConvolutionsAreCheckedWhole() throws {
+    let device = try open(.cpu, wrong: "winograd_gradient_cpu")
+    var warnings: [String] = []
+    try device.checkKernels { warnings.append($0) }
+    var random = Seeded(8)
+    let x = try Tensor(random.floats(2 * 8 * 8 * 16), shape: [2, 8, 8, 16], on: .openCL(device))
+    let w = try Tensor(random.floats(9 * 16 * 32), shape: [3, 3, 16, 32], on: .openCL(device))
+    _ = try ConvolutionAlgorithm.$forced.withValue(.winograd) { try conv2dMaxPooled(x, w, padding: 1) }
+    #expect(warnings.count == 1 && !device.isEnabled("winograd"), "\(warnings)")
   }
 
   @Test func kernelsThatDoNotCompileAreGivenUp() throws {

@@ -1,3 +1,4 @@
+import FileFormats
 import Kernels
 
 /// The embedded OpenCL C sources: one program per file of the Kernels folder that no other includes, each with `common.cl`
@@ -18,8 +19,9 @@ package enum KernelSources {
     }
   }()
 
-  /// Every program text, in the order of the families' names.
-  package static let all: [String] = families.sorted { $0.key < $1.key }.map(\.value)
+  /// The SHA-256 of every program text, in the order of the families' names.
+  package static let digest: String = SHA256.hex(
+    of: families.sorted { $0.key < $1.key }.flatMap { Array(($0.key + $0.value).utf8) })
 
   /// The file that a line includes, without `.cl`.
   private static func included(_ line: Substring) -> String? {

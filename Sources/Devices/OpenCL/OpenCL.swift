@@ -21,7 +21,7 @@ public final class OpenCL: @unchecked Sendable {
   package let vectorWidth: Int
   /// Kernel shapes and other variants that failed to build or computed wrong results here; see ``disable(_:)``.
   package internal(set) var disabledVariants: Set<String> = []
-  private var postponed: [String: () throws -> Void] = [:]
+  private var postponed: [String: [() throws -> Void]] = [:]
   let api: TemperOpenCL
   let context: cl_context
   /// In order; replaced by one that takes times when profiling begins.
@@ -153,12 +153,12 @@ public final class OpenCL: @unchecked Sendable {
 
   /// Leaves work for the first time that ``beforeFirstUse(of:)`` is called with a name.
   package func postpone(until name: String, _ work: @escaping () throws -> Void) {
-    lock.withLock { postponed[name] = work }
+    lock.withLock { postponed[name, default: []].append(work) }
   }
 
   /// Does what was postponed until kernels of a name are used.
   package func beforeFirstUse(of name: String) throws {
-    try lock.withLock { postponed.removeValue(forKey: name) }?()
+    for work in lock.withLock({ postponed.removeValue(forKey: name) }) ?? [] { try work() }
   }
 
   /// Stops the use of a variant that fails to build or computes wrong results. If it is the kernel shape in use, the

@@ -6,50 +6,44 @@ extension OpenCL {
   func convolveCPU(
     _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, bias: Tensor?, relu: Bool, into y: Tensor
   ) throws {
-    if usesWinogradCPU(g) {
-      return try convolveWinogradCPU(g, x, weights, bias: bias, relu: relu, into: y)
-    }
-    if usesWinogradOfColors(g) {
-      return try convolveColors(g, x, weights, bias: bias, relu: relu, into: y)
-    }
-    if g.isPointwise {
-      return try multiplyCPU(
+    switch cpuKernels(.forward, g) {
+    case .winograd: try convolveWinogradCPU(g, x, weights, bias: bias, relu: relu, into: y)
+    case .winogradOfColors: try convolveColors(g, x, weights, bias: bias, relu: relu, into: y)
+    case .product:
+      try multiplyCPU(
         StridedMatrix(x.buffer, columns: g.c), StridedMatrix(weights.buffer, columns: g.k),
         rows: g.n * g.h * g.w,
         columns: g.k, depth: g.c, bias: bias?.buffer, relu: relu, into: y.buffer)
+    case .direct:
+      let taps = DirectTaps(rows: g.r, columns: g.s, first: (0, 0), step: 1)
+      let pass = DirectPass(
+        images: x, outputHeight: g.outputHeight, outputWidth: g.outputWidth, stride: g.stride,
+        padding: (g.padding, g.padding), offset: (0, 0), spread: 1)
+      try convolveDirectly(pass, taps, weights, transposed: false, bias: bias, relu: relu, into: y)
+    case .gathered, .scattered, .gpu: try convolveGPU(g, x, weights, bias: bias, relu: relu, into: y)
     }
-    let taps = DirectTaps(rows: g.r, columns: g.s, first: (0, 0), step: 1)
-    let pass = DirectPass(
-      images: x, outputHeight: g.outputHeight, outputWidth: g.outputWidth, stride: g.stride,
-      padding: (g.padding, g.padding), offset: (0, 0), spread: 1)
-    guard fits(scratch(pass, taps, rows: 1)) else {
-      return try convolveGPU(g, x, weights, bias: bias, relu: relu, into: y)
-    }
-    try convolveDirectly(pass, taps, weights, transposed: false, bias: bias, relu: relu, into: y)
   }
 
   func convolveInputGradientCPU(
     _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
   ) throws {
-    if usesWinogradCPUGradient(g) {
-      return try inputGradientWinogradCPU(g, dy, weights, mask: mask, into: dx)
-    }
-    if usesGather(g) { return try inputGradientByGathering(g, dy, weights, mask: mask, into: dx) }
-    if usesScatter(g) { return try inputGradientByScatter(g, dy, weights, mask: mask, into: dx) }
-    if g.isPointwise {
+    switch cpuKernels(.inputGradient, g) {
+    case .winograd: return try inputGradientWinogradCPU(g, dy, weights, mask: mask, into: dx)
+    case .gathered: return try inputGradientByGathering(g, dy, weights, mask: mask, into: dx)
+    case .scattered: return try inputGradientByScatter(g, dy, weights, mask: mask, into: dx)
+    case .winogradOfColors, .gpu:
+      return try convolveInputGradientGPU(g, dy, weights, mask: mask?.buffer, into: dx)
+    case .product:
       try multiplyCPU(
         StridedMatrix(dy.buffer, columns: g.k), StridedMatrix(weights.buffer, columns: g.k, transposed: true),
         rows: g.n * g.h * g.w, columns: g.c, depth: g.k, bias: nil, relu: false, into: dx.buffer)
-    } else if fits(phaseFloats(g)) {
-      try inputGradientByPhases(g, dy, weights, into: dx)
-    } else {
-      return try convolveInputGradientGPU(g, dy, weights, mask: mask?.buffer, into: dx)
+    case .direct: try inputGradientByPhases(g, dy, weights, into: dx)
     }
     if let mask { try Relu.Gradient().run(on: self, [mask, dx], [dx]) }
   }
 
   /// Whether the taps of all channels fill few panels: so it is in first layers.
-  private func usesScatter(_ g: ConvolutionGeometry) -> Bool {
+  func usesScatter(_ g: ConvolutionGeometry) -> Bool {
     g.r * g.s * g.c <= 2 * panel && g.r * g.s > 1 && g.outputWidth >= tileHeight && fits(scatterFloats(g))
   }
 
@@ -111,17 +105,24 @@ extension OpenCL {
     }
   }
 
-  /// At least the scratch of a row of the largest phase.
-  private func phaseFloats(_ g: ConvolutionGeometry) -> Int {
-    let (rows, columns) = ((g.r - 1) / g.stride + 1, (g.s - 1) / g.stride + 1)
-    return rows * ((g.w - 1) / g.stride + tileHeight / 3 + columns) * g.k
+  /// Local memory that a direct convolution needs at least: for one row of the result, of the largest phase.
+  func directFloats(_ direction: Convolution.Direction, _ g: ConvolutionGeometry) -> Int {
+    switch direction {
+    case .forward: return scratch(outputWidth: g.outputWidth, (g.r, g.s), g.stride, channels: g.c, rows: 1)
+    case .inputGradient:
+      let taps = ((g.r - 1) / g.stride + 1, (g.s - 1) / g.stride + 1)
+      return scratch(outputWidth: (g.w - 1) / g.stride + 1, taps, 1, channels: g.k, rows: 1)
+    case .weightGradient: return weightGradientFloats(g, rows: 1)
+    }
   }
 
   /// Local memory for `rows` rows of the output of a direct convolution.
-  private func scratch(_ pass: DirectPass, _ taps: DirectTaps, rows: Int) -> Int {
-    let stride = copiedStride(taps.rows, taps.columns, pass.stride)
-    let width = (pass.outputWidth + tileHeight / 3 - 1) * stride + taps.columns
-    return max(1, ((rows - 1) * stride + taps.rows) * width * pass.images.shape[3])
+  private func scratch(
+    outputWidth: Int, _ taps: (rows: Int, columns: Int), _ stride: Int, channels: Int, rows: Int
+  ) -> Int {
+    let stride = copiedStride(taps.rows, taps.columns, stride)
+    let width = (outputWidth + tileHeight / 3 - 1) * stride + taps.columns
+    return max(1, ((rows - 1) * stride + taps.rows) * width * channels)
   }
 
   /// The stride in scratch (COPIED_STRIDE): for a single tap only the pixels that it sees are copied.
@@ -145,9 +146,13 @@ extension OpenCL {
     let (x, full) = (pass.images.shape, y.shape)
     let defines = pastCaches(full).merging(shortDefines(pass, taps)) { $1 }
     let panels = try directPanels(weights, taps, transposed: transposed, defines)
+    func scratch(_ rows: Int) -> Int {
+      self.scratch(
+        outputWidth: pass.outputWidth, (taps.rows, taps.columns), pass.stride, channels: x[3], rows: rows)
+    }
     var rows = pass.outputHeight
     while rows > 1,
-      !fits(2 * scratch(pass, taps, rows: rows)) || (rows > 4 && x[0] < 8 * info.computeUnits)
+      !fits(2 * scratch(rows)) || (rows > 4 && x[0] < 8 * info.computeUnits)
     {
       rows = (rows + 1) / 2
     }
@@ -161,7 +166,7 @@ extension OpenCL {
         .buffer(pass.images.buffer), .buffer(panels), .optional(bias?.buffer), .int(relu ? 1 : 0),
         .buffer(y.buffer), .int(rows),
       ], tasks: [(pass.outputHeight + rows - 1) / rows, x[0]],
-      scratch: scratch(pass, taps, rows: rows),
+      scratch: scratch(rows),
       defines: defines,
       flops: 2 * x[0] * pass.outputHeight * pass.outputWidth * full[3] * taps.rows * taps.columns * x[3])
   }
@@ -186,17 +191,38 @@ extension OpenCL {
     }
   }
 
-  /// Partial sums over chunks of images, added in order.
   func convolveWeightGradientCPU(
     _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, into dw: Tensor
   ) throws {
-    if usesWinogradCPU(g) { return try weightGradientWinogradCPU(g, x, dy, into: dw) }
-    if usesWinogradOfColors(g) { return try weightGradientOfColors(g, x, dy, into: dw) }
-    if g.isPointwise {
-      return try multiplyCPU(
+    switch cpuKernels(.weightGradient, g) {
+    case .winograd: try weightGradientWinogradCPU(g, x, dy, into: dw)
+    case .winogradOfColors: try weightGradientOfColors(g, x, dy, into: dw)
+    case .product:
+      try multiplyCPU(
         StridedMatrix(x.buffer, columns: g.c, transposed: true), StridedMatrix(dy.buffer, columns: g.k),
         rows: g.c, columns: g.k, depth: g.n * g.h * g.w, bias: nil, relu: false, into: dw.buffer)
+    case .direct: try weightGradientDirectly(g, x, dy, into: dw)
+    case .gathered, .scattered, .gpu: try convolveWeightGradientGPU(g, x, dy, into: dw)
     }
+  }
+
+  /// Whether a direct weight gradient reads dy where it lies.
+  private func readsGradientInPlace(_ g: ConvolutionGeometry) -> Bool {
+    g.k % panel == 0 && g.r * g.s * g.c <= 128
+  }
+
+  /// Local memory for `rows` rows of dy in a direct weight gradient.
+  private func weightGradientFloats(_ g: ConvolutionGeometry, rows: Int) -> Int {
+    let stride = copiedStride(g.r, g.s, g.stride)
+    let width = (g.outputWidth - 1) * stride + g.s
+    return ((rows - 1) * stride + g.r) * width * g.c
+      + (readsGradientInPlace(g) ? 0 : rows * g.outputWidth * panel)
+  }
+
+  /// Partial sums over chunks of images, added in order.
+  private func weightGradientDirectly(
+    _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, into dw: Tensor
+  ) throws {
     let (size, panels) = (g.weightShape.count, panels(g.k))
     let most = max(1, min(16, (1 << 20) / max(1, size)))
     let chunk = (g.n + most - 1) / most
@@ -204,19 +230,13 @@ extension OpenCL {
     // Each part copies the images anew: as few as leave work for all threads.
     let parts = max(1, min(panels, (2 * info.computeUnits + chunks - 1) / chunks))
     let panelsPerPart = (panels + parts - 1) / parts
-    let isInPlace = g.k % panel == 0 && g.r * g.s * g.c <= 128
-    let stride = copiedStride(g.r, g.s, g.stride)
-    let width = (g.outputWidth - 1) * stride + g.s
-    func scratch(_ rows: Int) -> Int {
-      ((rows - 1) * stride + g.r) * width * g.c
-        + (isInPlace ? 0 : rows * g.outputWidth * panel)
-    }
-    guard fits(scratch(1)) else { return try convolveWeightGradientGPU(g, x, dy, into: dw) }
+    let isInPlace = readsGradientInPlace(g)
     var rows = g.outputHeight
     // Where each row of taps is a tile, they read dy one after the other: from the caches.
     let isReread = isInPlace && g.s * g.c <= tileHeight && g.r * g.s * g.c > tileHeight
     while rows > 1,
-      scratch(rows) * 4 > info.localMemory * 3 / 4 || isReread && rows * g.outputWidth * g.k > 16_384
+      weightGradientFloats(g, rows: rows) * 4 > info.localMemory * 3 / 4
+        || isReread && rows * g.outputWidth * g.k > 16_384
     {
       rows = (rows + 1) / 2
     }
@@ -229,7 +249,8 @@ extension OpenCL {
       "convolution_weight_gradient_cpu",
       extents.map { .int($0) } + [
         .buffer(x.buffer), .buffer(dy.buffer), .buffer(partial.buffer), .int(rows),
-      ], tasks: [chunks, (panels + panelsPerPart - 1) / panelsPerPart], scratch: scratch(rows),
+      ], tasks: [chunks, (panels + panelsPerPart - 1) / panelsPerPart],
+      scratch: weightGradientFloats(g, rows: rows),
       defines: weightGradientDefines(g).merging(isInPlace ? ["IN_PLACE": 1] : [:]) { $1 },
       flops: g.operations)
     try sumPartials(partial, chunks: chunks, count: g.weightShape.count, into: dw)

@@ -11,12 +11,7 @@ extension OpenCL {
     return isWanted && WinogradCPUJob(self, g).fits
   }
 
-  /// The same for the input gradient, which takes whole images if the stride is 2.
-  func usesWinogradCPUGradient(_ g: ConvolutionGeometry) -> Bool {
-    usesWinogradCPU(g) && (g.stride == 1 || WinogradCPUJob(self, g).hasWholeImages)
-  }
-
-  /// The variant of stride 2, and what its checks wait for.
+  /// The variant of stride 2.
   static let stridedWinograd = "winograd of stride 2"
 
   /// Macros of the kernels of a convolution.
@@ -24,10 +19,15 @@ extension OpenCL {
     g.stride == 1 ? [:] : ["STRIDE": g.stride]
   }
 
-  /// Whether a max pool of 2 x 2 happens inside the tiles.
-  func poolsInWinograd(_ g: ConvolutionGeometry) -> Bool {
-    kernelShape == .cpu && usesWinogradCPU(g) && g.k % panel == 0
-      && WinogradCPUJob(self, g).hasWholeImages
+  /// Whether a max pool of 2 x 2 happens inside the tiles. If so, all that needs has been checked: a gradient must take the
+  /// same way.
+  func poolsInWinograd(_ g: ConvolutionGeometry) throws -> Bool {
+    func isWanted() -> Bool {
+      kernelShape == .cpu && usesWinogradCPU(g) && g.k % panel == 0 && WinogradCPUJob(self, g).hasWholeImages
+    }
+    guard isWanted() else { return false }
+    for direction in Convolution.Direction.allCases { try checkBeforeUse(direction, g) }
+    return isWanted()
   }
 
   /// y = conv(x, weights) + bias, then ReLU; or with `rotated` weights, from K to C, for the input gradient.

@@ -5,7 +5,7 @@ extension OpenCL {
   func convolve(
     _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, bias: Tensor?, relu: Bool, into y: Tensor
   ) throws {
-    try checkPostponed(g)
+    try checkBeforeUse(.forward, g)
     switch kernelShape {
     case .gpu: try convolveGPU(g, x, weights, bias: bias, relu: relu, into: y)
     case .cpu: try convolveCPU(g, x, weights, bias: bias, relu: relu, into: y)
@@ -16,7 +16,7 @@ extension OpenCL {
   func convolveInputGradient(
     _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
   ) throws {
-    try checkPostponed(g, isInputGradient: true)
+    try checkBeforeUse(.inputGradient, g)
     switch kernelShape {
     case .gpu: try convolveInputGradientGPU(g, dy, weights, mask: mask?.buffer, into: dx)
     case .cpu: try convolveInputGradientCPU(g, dy, weights, mask: mask, into: dx)
@@ -27,26 +27,12 @@ extension OpenCL {
   func convolveWeightGradient(
     _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, into dw: Tensor
   ) throws {
-    try checkPostponed(g)
+    try checkBeforeUse(.weightGradient, g)
     switch kernelShape {
     case .gpu: try convolveWeightGradientGPU(g, x, dy, into: dw)
     case .cpu: try convolveWeightGradientCPU(g, x, dy, into: dw)
     }
   }
-
-  /// Checks the direct convolutions of many channels, the less usual input gradients of few, and Winograd's of stride 2, if
-  /// that is still to be done, before they are used.
-  private func checkPostponed(_ g: ConvolutionGeometry, isInputGradient: Bool = false) throws {
-    let hasFewChannels = g.s * g.c <= min(9, tileHeight)
-    let isChecked = hasFewChannels && (!isInputGradient || vectorWidth < 16 || g.c == 1 && usesGather(g))
-    guard kernelShape == .cpu, !isChecked, !g.isPointwise else { return }
-    func usesWinograd() -> Bool { isInputGradient ? usesWinogradCPUGradient(g) : usesWinogradCPU(g) }
-    if g.stride == 2, usesWinograd() { try beforeFirstUse(of: Self.stridedWinograd) }
-    if !usesWinograd() { try beforeFirstUse(of: Self.directConvolutions) }
-  }
-
-  /// What the checks of direct convolutions of many channels wait for.
-  static let directConvolutions = "direct convolutions"
 
   /// dW as the sum of so many partial results, in their order.
   func sumPartials(_ partial: Tensor, chunks: Int, count: Int, into sum: Tensor) throws {

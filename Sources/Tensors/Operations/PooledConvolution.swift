@@ -10,7 +10,7 @@ public func conv2dMaxPooled(
 ) throws -> Tensor {
   let geometry = try ConvolutionGeometry(images: x.shape, weights: weight.shape, stride: 1, padding: padding)
   let window = PoolWindow(rows: 2, columns: 2, stride: 2, input: geometry.outputShape)
-  guard window.isValid, x.device.poolsInWinograd(geometry) else {
+  guard window.isValid, try x.device.poolsInWinograd(geometry) else {
     return try maxPool2d(conv2d(x, weight, bias: bias, padding: padding, activation: .relu), size: 2)
   }
   Workload.recorder?.add(geometry)
@@ -42,10 +42,10 @@ public func conv2dMaxPooled(
 
 extension Device {
   /// Whether the tiles of a convolution can hold a max pool of 2 x 2.
-  fileprivate func poolsInWinograd(_ geometry: ConvolutionGeometry) -> Bool {
+  fileprivate func poolsInWinograd(_ geometry: ConvolutionGeometry) throws -> Bool {
     switch self {
     case .cpu(let cpu): cpu.usesWinograd(geometry) && geometry.k % cpu.kernels.panelWidth == 0
-    case .openCL(let openCL): openCL.poolsInWinograd(geometry)
+    case .openCL(let openCL): try openCL.poolsInWinograd(geometry)
     }
   }
 }
