@@ -38,7 +38,7 @@ kernel void convolution_pack_cpu(
     UNROLL for (int e = 0; e < height; e++) \
       if (TILES_ARE_WHOLE || (i) + e < ow) \
         store_row( \
-            at_least(s0[e], floor), at_least(s1[e], floor), target + (size_t)((i) + e) * spread * k, k - j); \
+            at_least(s0[e], floor), at_least(s1[e], floor), target + (size_t)((i) + e) * spread * k, k - j, finish); \
   }
 #ifdef WEIGHTS_STAY
 // All weights of a panel stay in registers; pixels follow each other.
@@ -51,7 +51,7 @@ kernel void convolution_pack_cpu(
       s0 = fma(a_, LOAD(b + e * PANEL), s0); \
       s1 = fma(a_, LOAD(b + e * PANEL + VECTOR), s1); \
     } \
-    store_row(at_least(s0, floor), at_least(s1, floor), target + (size_t)i * spread * k, k - j); \
+    store_row(at_least(s0, floor), at_least(s1, floor), target + (size_t)i * spread * k, k - j, finish); \
   }
 #elif defined(TILE_ROWS)
 #define TILES_ARE_WHOLE 1
@@ -66,14 +66,14 @@ APART void convolution_task(
     const int task, const int image, const int h, const int w, const int c, const int oh, const int ow,
     const int k, const int r, const int s, const int stride, const int pad_y, const int pad_x, const int full_h,
     const int full_w, const int spread, const int offset_y, const int offset_x, global const float *restrict x,
-    global const float *restrict panels, global const float *restrict bias, const int relu, global float *restrict y,
+    global const float *restrict panels, global const float *restrict bias, const int finish, global float *restrict y,
     const int rows, local float *scratch) {
   const int first = task * rows, count = min(rows, oh - first);
   const int width = (ow + LOW - 1) * COPIED_STRIDE + s;
   copy_rows(
       x + (size_t)image * h * w * c, h, w, c, first * stride - pad_y, (count - 1) * COPIED_STRIDE + r, -pad_x, width,
       COPY_STEP, scratch);
-  const VEC floor = least(relu);
+  const VEC floor = least(finish);
   for (int j = 0; j < k; j += PANEL) {
     global const float *b = panels + (size_t)j * TAP_ROWS * SEGMENT;
     const VEC bias0 = bias ? load_part(bias + j, k - j) : ZERO;
@@ -92,9 +92,14 @@ kernel void convolution_cpu(
     const int h, const int w, const int c, const int oh, const int ow, const int k, const int r, const int s,
     const int stride, const int pad_y, const int pad_x, const int full_h, const int full_w, const int spread,
     const int offset_y, const int offset_x, global const float *restrict x, global const float *restrict panels,
-    global const float *restrict bias, const int relu, global float *restrict y, const int rows,
+    global const float *restrict bias, const int finish, global float *restrict y, const int rows,
     local float *scratch) {
   convolution_task(
       get_group_id(0), get_group_id(1), h, w, c, oh, ow, k, r, s, stride, pad_y, pad_x, full_h, full_w, spread,
-      offset_y, offset_x, x, panels, bias, relu, y, rows, scratch);
+      offset_y, offset_x, x, panels, bias, finish, y, rows, scratch);
 }
+
+// One program, since each takes a tenth of a second more at a first use.
+#include "convolution_weight_cpu.cl"
+#include "convolution_gather_cpu.cl"
+#include "convolution_scatter_cpu.cl"

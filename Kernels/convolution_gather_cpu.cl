@@ -1,7 +1,6 @@
 // dx of 3x3 convolutions with stride 1 of first layers with CHANNELS (1 or 3) channels, shaped for CPU runtimes. Outputs
 // fill whole panels; each lane sums over some of them, and the lanes are added at the end. global (images).
-
-#include "product_cpu.cl"
+// Part of convolution_cpu.cl.
 
 #ifndef CHANNELS
 #define CHANNELS 1

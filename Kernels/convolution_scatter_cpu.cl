@@ -1,7 +1,5 @@
 // dx of convolutions with few channels, shaped for CPU runtimes: each pixel of dy times all taps, added to the pixels they
-// reach; global (images).
-
-#include "product_cpu.cl"
+// reach; global (images). Part of convolution_cpu.cl.
 
 // Weights in panels [panel][k][PANEL] of columns (r, s, c); products [pixel][columns]; ow is at least HEIGHT. scratch:
 // (h + 2 padding) * (w + 2 padding) * c floats for dx with its padding, and ow * columns.

@@ -1,8 +1,5 @@
 // Weight gradients of direct convolutions, shaped for CPU runtimes: sums over chunks of images, which sum_partials adds;
-// global (chunks, parts of the panels).
-
-#include "product_cpu.cl"
-#include "images_cpu.cl"
+// global (chunks, parts of the panels). Part of convolution_cpu.cl.
 
 // Where dy is read: in place, `gradient_row` apart, if the host says IN_PLACE; else copied to scratch.
 #ifdef IN_PLACE
@@ -39,7 +36,7 @@
       if ((i) + e >= (done)) { \
         global float *row_ = target + ((size_t)tap * s * c + (i) + e) * k; \
         if (accumulate) { ADD_ROW(s0[e], s1[e], row_, k - j) } \
-        store_row(s0[e], s1[e], row_, k - j); \
+        store_row(s0[e], s1[e], row_, k - j, 0); \
       } \
   }
 // A row of taps has at least HEIGHT weights per output unless it is one tile.

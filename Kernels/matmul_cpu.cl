@@ -44,7 +44,7 @@ INLINE void pack_rows(
 // multiple of HEIGHT.
 APART void matmul_task(
     const int task, const int m, const int n, const int k, global const float *restrict a, const int a_row,
-    const int a_column, global const float *restrict panels, global const float *restrict bias, const int relu,
+    const int a_column, global const float *restrict panels, global const float *restrict bias, const int finish,
     global float *restrict c, const int rows, const int depth_block, local float *scratch) {
   const int first = task * rows, count = min(rows, m - first);
   for (int d0 = 0; d0 < k; d0 += depth_block) {
@@ -56,7 +56,7 @@ APART void matmul_task(
           block + (size_t)i * a_row, a_row, a_column, min(HEIGHT, count - i), m - first - i, depth, scratch + i * depth);
     for (int j = 0; j < n; j += PANEL) {
       global const float *b = panels + (size_t)j * k + (size_t)d0 * PANEL;
-      const VEC floor = least(relu && d0 + depth == k);
+      const VEC floor = least(d0 + depth == k ? finish : 0);
       const VEC bias0 = bias && d0 == 0 ? load_part(bias + j, n - j) : ZERO;
       const VEC bias1 = bias && d0 == 0 ? load_part(bias + j + VECTOR, n - j - VECTOR) : ZERO;
       for (int i = 0; i < count; i += HEIGHT) {
@@ -71,7 +71,7 @@ APART void matmul_task(
           if (i + r < count) {
             global float *target = c + (size_t)(first + i + r) * n + j;
             if (d0 > 0) { ADD_ROW(s0[r], s1[r], target, n - j) }
-            store_row(at_least(s0[r], floor), at_least(s1[r], floor), target, n - j);
+            store_row(at_least(s0[r], floor), at_least(s1[r], floor), target, n - j, finish);
           }
       }
     }
@@ -81,10 +81,10 @@ APART void matmul_task(
 ONE_ITEM
 kernel void matmul_cpu(
     const int m, const int n, const int k, global const float *restrict a, const int a_row, const int a_column,
-    global const float *restrict panels, global const float *restrict bias, const int relu, global float *restrict c,
+    global const float *restrict panels, global const float *restrict bias, const int finish, global float *restrict c,
     const int rows, const int depth_block, local float *scratch) {
   matmul_task(
-      get_group_id(0), m, n, k, a, a_row, a_column, panels, bias, relu, c, rows, depth_block, scratch);
+      get_group_id(0), m, n, k, a, a_row, a_column, panels, bias, finish, c, rows, depth_block, scratch);
 }
 
 // Other kernels of layers: a program of their own would take a tenth of a second more at a first use.

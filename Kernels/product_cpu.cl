@@ -54,16 +54,25 @@ INLINE void fetch(global const float *p, int count) {
 }
 INLINE void fetch_near(global const float *p) { PREFETCH(p, 2); }
 
-// Stores an aligned vector of a result; past the caches if it is too large for them, which the host says by PAST_CACHES.
-#define STORE_RESULT(v, p) STORE(v, p)
-#ifdef PAST_CACHES
+// What is done to results at last, as the host says it in an argument `finish`: set below 0 to 0, and stored past the
+// caches where they are too large for these.
+#define RELU 1
+#define PAST_CACHES 2
 #ifdef __has_builtin
 #if __has_builtin(__builtin_nontemporal_store)
-#undef STORE_RESULT
-#define STORE_RESULT(v, p) __builtin_nontemporal_store(v, (global VEC *)(p))
+#define HAS_NONTEMPORAL_STORE
 #endif
 #endif
+// Stores an aligned vector of a result.
+INLINE void store_result(VEC v, global float *p, int finish) {
+#ifdef HAS_NONTEMPORAL_STORE
+  if (finish & PAST_CACHES) {
+    __builtin_nontemporal_store(v, (global VEC *)p);
+    return;
+  }
 #endif
+  STORE(v, p);
+}
 
 // Declares the sums of a tile, which begin with the same two vectors in each row.
 #define TILE_SUMS(height, v0, v1) \
@@ -102,7 +111,7 @@ INLINE void fetch_near(global const float *p) { PREFETCH(p, 2); }
   }
 
 // The least value of a result: 0 if it goes through a ReLU.
-INLINE VEC least(int relu) { return (VEC)(relu ? 0.0f : -INFINITY); }
+INLINE VEC least(int finish) { return (VEC)(finish & RELU ? 0.0f : -INFINITY); }
 // Values below `floor` become `floor`; NaN stays.
 INLINE VEC at_least(VEC v, VEC floor) { return v < floor ? floor : v; }
 
@@ -139,10 +148,10 @@ APART void store_short_row(VEC v0, VEC v1, global float *target, int count) {
 }
 
 // Stores `count` (at most PANEL) values of a row of a tile.
-INLINE void store_row(VEC v0, VEC v1, global float *target, int count) {
+INLINE void store_row(VEC v0, VEC v1, global float *target, int count, int finish) {
   if (count >= PANEL) {
-    STORE_RESULT(v0, target);
-    STORE_RESULT(v1, target + VECTOR);
+    store_result(v0, target, finish);
+    store_result(v1, target + VECTOR, finish);
   } else {
     store_short_row(v0, v1, target, count);
   }

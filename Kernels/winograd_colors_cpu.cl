@@ -49,8 +49,9 @@ APART void transform_strip(local const float *x, const int row, const int tiles,
 // A vector of outputs of a strip of transformed tiles, of which `rows` rows and `columns` columns lie inside. scratch:
 // 24 vectors per tile.
 APART void multiply_strip(
-    local const float *v, const int tiles, global const float *u, const VEC bias, const VEC floor, global float *y,
+    local const float *v, const int tiles, global const float *u, const VEC bias, const int finish, global float *y,
     const int row, const int k, const int rows, const int columns, local float *scratch) {
+  const VEC floor = least(finish);
   ROLLED for (int j = 0; j < 6; j++) {
     VEC f[6 * COLORS];
     UNROLL for (int e = 0; e < 6 * COLORS; e++)
@@ -77,7 +78,7 @@ APART void multiply_strip(
           LOAD(s), LOAD(s + VECTOR), LOAD(s + 2 * VECTOR), LOAD(s + 3 * VECTOR), LOAD(s + 4 * VECTOR),
           LOAD(s + 5 * VECTOR), o, 1);
       UNROLL for (int j = 0; j < 4; j++)
-        if (j < inside) STORE_RESULT(at_least(o[j] + bias, floor), target + (size_t)j * k);
+        if (j < inside) store_result(at_least(o[j] + bias, floor), target + (size_t)j * k, finish);
     }
   }
 }
@@ -134,11 +135,11 @@ APART void add_strip(
 APART void winograd_colors_task(
     const int image, const int h, const int w, const int oh, const int ow, const int k, const int padding,
     global const float *restrict x, global const float *restrict filters, global const float *restrict bias,
-    const int relu, global float *restrict y, local float *scratch) {
+    const int finish, global float *restrict y, local float *scratch) {
   FOR_STRIPS(
       multiply_strip(
           v, tiles, filters + (size_t)(first / PANEL) * POINTS * COLORS * PANEL + first % PANEL,
-          bias ? LOAD(bias + first) : ZERO, least(relu), y + pixel * k + first, ow * k, k, rows, columns, scratch);)
+          bias ? LOAD(bias + first) : ZERO, finish, y + pixel * k + first, ow * k, k, rows, columns, scratch);)
 }
 
 // k is a multiple of VECTOR.
@@ -146,8 +147,8 @@ ONE_ITEM
 kernel void winograd_colors_cpu(
     const int h, const int w, const int oh, const int ow, const int k, const int padding,
     global const float *restrict x, global const float *restrict filters, global const float *restrict bias,
-    const int relu, global float *restrict y, local float *scratch) {
-  winograd_colors_task(get_group_id(0), h, w, oh, ow, k, padding, x, filters, bias, relu, y, scratch);
+    const int finish, global float *restrict y, local float *scratch) {
+  winograd_colors_task(get_group_id(0), h, w, oh, ow, k, padding, x, filters, bias, finish, y, scratch);
 }
 
 APART void winograd_colors_weight_task(

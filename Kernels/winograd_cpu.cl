@@ -57,7 +57,7 @@ INLINE void pool_tile(
 // Output pixels of one tile of a panel from its products, tile `at` of a block, with bias and ReLU; then, if winners are
 // asked for (k fills whole panels), a max pool of 2 x 2.
 INLINE void finish_tile(
-    int tile, int panel, int oh, int ow, int k, local const float *m, int at, int point_stride, global const float *bias, int relu,
+    int tile, int panel, int oh, int ow, int k, local const float *m, int at, int point_stride, global const float *bias, int finish,
     global float *y, global uchar *winners) {
   PLACE(tile, oh, ow)
   for (int side = 0; side < PANEL; side += VECTOR) {
@@ -68,15 +68,14 @@ INLINE void finish_tile(
       UNROLL for (int i = 0; i < SPAN; i++) column[i] = LOAD(m + product_at(i, j, at, PANEL, point_stride) + side);
       output_row(column, t + j, SPAN);
     }
-    const VEC b = bias ? load_part(bias + first, count) : ZERO, floor = least(relu);
+    const VEC b = bias ? load_part(bias + first, count) : ZERO, floor = least(finish);
     global float *target = y + (((size_t)image * oh + row0) * ow + column0) * k + first;
     if (!winners && row0 + 4 <= oh && column0 + 4 <= ow && count >= VECTOR) {
-#ifndef PAST_CACHES
-      ROLLED for (int p = 0; p < 16; p++) fetch(target + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
-#endif
+      if (!(finish & PAST_CACHES))
+        ROLLED for (int p = 0; p < 16; p++) fetch(target + ((size_t)(p / 4) * ow + p % 4 + 4) * k, VECTOR);
       ROLLED for (int i = 0; i < 4; i++) {
         output_row(t + SPAN * i, o, 1);
-        UNROLL for (int j = 0; j < 4; j++) STORE_RESULT(at_least(o[j] + b, floor), target + ((size_t)i * ow + j) * k);
+        UNROLL for (int j = 0; j < 4; j++) store_result(at_least(o[j] + b, floor), target + ((size_t)i * ow + j) * k, finish);
       }
       continue;
     }
@@ -119,7 +118,7 @@ INLINE void finish_tile(
 APART void winograd_task(
     const int task, const int count, const int h, const int w, const int c, const int oh, const int ow, const int k,
     const int padding, global const float *restrict x, global const float *restrict filters,
-    global const float *restrict bias, const int relu, global float *restrict y, global uchar *restrict winners,
+    global const float *restrict bias, const int finish, global float *restrict y, global uchar *restrict winners,
     const int block, local float *scratch) {
   const int first = task * block, tiles = min(block, count - first), next = first + tiles;
   const int v_stride = block * c + 16, m_stride = block * PANEL + 16;
@@ -131,7 +130,7 @@ APART void winograd_task(
   for (int panel = 0; panel * PANEL < k; panel++) {
     const AHEAD ahead = (panel + 1) * PANEL < k ? NOTHING_AHEAD : IMAGES_AHEAD(next, min(next + block, count), SUM_TILES(tiles));
     MULTIPLY_TILES(local, tiles, scratch, 0, c, v_stride, c, filters, panel, m, m_stride, ahead)
-    for (int t = 0; t < tiles; t++) finish_tile(first + t, panel, oh, ow, k, m, t, m_stride, bias, relu, y, winners);
+    for (int t = 0; t < tiles; t++) finish_tile(first + t, panel, oh, ow, k, m, t, m_stride, bias, finish, y, winners);
   }
 }
 
@@ -139,10 +138,10 @@ ONE_ITEM
 kernel void winograd_cpu(
     const int count, const int h, const int w, const int c, const int oh, const int ow, const int k,
     const int padding, global const float *restrict x, global const float *restrict filters,
-    global const float *restrict bias, const int relu, global float *restrict y, global uchar *restrict winners,
+    global const float *restrict bias, const int finish, global float *restrict y, global uchar *restrict winners,
     const int block, local float *scratch) {
   winograd_task(
-      get_group_id(0), count, h, w, c, oh, ow, k, padding, x, filters, bias, relu, y, winners, block, scratch);
+      get_group_id(0), count, h, w, c, oh, ow, k, padding, x, filters, bias, finish, y, winners, block, scratch);
 }
 
 // One item per `step` tiles of the block that starts at tile `start`; V with room for `block` tiles, a multiple of LOW,
@@ -179,7 +178,7 @@ kernel void winograd_transform_cpu(
 APART void winograd_multiply_task(
     const int task, const int panel, const int start, const int end, const int c, const int oh, const int ow,
     const int k, global const float *restrict values, global const float *restrict filters,
-    global const float *restrict bias, const int relu, global float *restrict y, global uchar *restrict winners,
+    global const float *restrict bias, const int finish, global float *restrict y, global uchar *restrict winners,
     const int block, const int part, local float *scratch) {
   const int first = start + task * part, tiles = min(part, end - first);
   const int m_stride = part * PANEL + 16;
@@ -187,17 +186,17 @@ APART void winograd_multiply_task(
       global, tiles, values, first - start, c, ((size_t)block * c + 16), c, filters, panel, scratch, m_stride,
       NOTHING_AHEAD)
   for (int t = 0; t < tiles; t++)
-    finish_tile(first + t, panel, oh, ow, k, scratch, t, m_stride, bias, relu, y, winners);
+    finish_tile(first + t, panel, oh, ow, k, scratch, t, m_stride, bias, finish, y, winners);
 }
 
 ONE_ITEM
 kernel void winograd_multiply_cpu(
     const int start, const int end, const int c, const int oh, const int ow, const int k,
     global const float *restrict values, global const float *restrict filters, global const float *restrict bias,
-    const int relu, global float *restrict y, global uchar *restrict winners, const int block, const int part,
+    const int finish, global float *restrict y, global uchar *restrict winners, const int block, const int part,
     local float *scratch) {
   winograd_multiply_task(
-      get_group_id(0), get_group_id(1), start, end, c, oh, ow, k, values, filters, bias, relu, y, winners, block, part,
+      get_group_id(0), get_group_id(1), start, end, c, oh, ow, k, values, filters, bias, finish, y, winners, block, part,
       scratch);
 }
 

@@ -19,7 +19,8 @@ extension OpenCL {
       let pass = DirectPass(
         images: x, outputHeight: g.outputHeight, outputWidth: g.outputWidth, stride: g.stride,
         padding: (g.padding, g.padding), offset: (0, 0), spread: 1)
-      try convolveDirectly(pass, taps, weights, transposed: false, bias: bias, relu: relu, into: y)
+      try convolveDirectly(
+        pass, taps, weights, transposed: false, bias: bias, relu: relu, into: y, defines: layerDefines(g))
     case .gathered, .scattered, .gpu: try convolveGPU(g, x, weights, bias: bias, relu: relu, into: y)
     }
   }
@@ -65,7 +66,8 @@ extension OpenCL {
       "convolution_scatter_cpu",
       extents.map { .int($0) } + [
         .buffer(dy.buffer), .buffer(panels), .optional(mask?.buffer), .buffer(dx.buffer),
-      ], tasks: [g.n], scratch: scatterFloats(g), flops: g.operations)
+      ], tasks: [g.n], scratch: scatterFloats(g), defines: layerDefines(g),
+      flops: g.operations)
   }
 
   /// Images of one or three channels, row by row.
@@ -76,7 +78,7 @@ extension OpenCL {
       "convolution_gather_cpu",
       [g.h, g.w, g.outputHeight, g.outputWidth, g.k, g.padding].map { .int($0) } + [
         .buffer(dy.buffer), .buffer(weights.buffer), .optional(mask?.buffer), .buffer(dx.buffer),
-      ], tasks: [g.n], scratch: gatherFloats(g), defines: ["CHANNELS": g.c], flops: g.operations)
+      ], tasks: [g.n], scratch: gatherFloats(g), defines: layerDefines(g), flops: g.operations)
   }
 
   /// As on the CPU path, where the weights of a row of taps fit the registers.
@@ -100,7 +102,10 @@ extension OpenCL {
           images: dy, outputHeight: (g.h - py + g.stride - 1) / g.stride,
           outputWidth: (g.w - px + g.stride - 1) / g.stride, stride: 1, padding: (ty.padding, tx.padding),
           offset: (py, px), spread: g.stride)
-        try convolveDirectly(pass, taps, weights, transposed: true, bias: nil, relu: false, into: dx)
+        try convolveDirectly(
+          pass, taps, weights, transposed: true, bias: nil, relu: false, into: dx,
+          defines: shortDefines(
+            (taps.rows, taps.columns), stride: 1, channels: g.k, outputWidth: pass.outputWidth))
       }
     }
   }
@@ -141,10 +146,9 @@ extension OpenCL {
 
   private func convolveDirectly(
     _ pass: DirectPass, _ taps: DirectTaps, _ weights: Tensor, transposed: Bool, bias: Tensor?, relu: Bool,
-    into y: Tensor
+    into y: Tensor, defines: [String: Int]
   ) throws {
     let (x, full) = (pass.images.shape, y.shape)
-    let defines = pastCaches(full).merging(shortDefines(pass, taps)) { $1 }
     let panels = try directPanels(weights, taps, transposed: transposed, defines)
     func scratch(_ rows: Int) -> Int {
       self.scratch(
@@ -163,7 +167,7 @@ extension OpenCL {
     try launchTasks(
       "convolution_cpu",
       extents.map { .int($0) } + [
-        .buffer(pass.images.buffer), .buffer(panels), .optional(bias?.buffer), .int(relu ? 1 : 0),
+        .buffer(pass.images.buffer), .buffer(panels), .optional(bias?.buffer), finish(full, relu: relu),
         .buffer(y.buffer), .int(rows),
       ], tasks: [(pass.outputHeight + rows - 1) / rows, x[0]],
       scratch: scratch(rows),
@@ -251,38 +255,47 @@ extension OpenCL {
         .buffer(x.buffer), .buffer(dy.buffer), .buffer(partial.buffer), .int(rows),
       ], tasks: [chunks, (panels + panelsPerPart - 1) / panelsPerPart],
       scratch: weightGradientFloats(g, rows: rows),
-      defines: weightGradientDefines(g).merging(isInPlace ? ["IN_PLACE": 1] : [:]) { $1 },
+      defines: layerDefines(g),
       flops: g.operations)
     try sumPartials(partial, chunks: chunks, count: g.weightShape.count, into: dw)
   }
 }
 
 extension OpenCL {
-  /// Macros of the weight gradient where one tile holds all weights of a row of taps, or of all of them.
+  /// Macros of the kernels of a layer, which share a program.
+  private func layerDefines(_ g: ConvolutionGeometry) -> [String: Int] {
+    shortDefines((g.r, g.s), stride: g.stride, channels: g.c, outputWidth: g.outputWidth)
+      .merging(weightGradientDefines(g)) { $1 }
+      .merging(usesGather(g) ? ["CHANNELS": g.c] : [:]) { $1 }
+  }
+
+  /// Macros of the weight gradient, also where one tile holds all weights of a row of taps, or of all of them.
   private func weightGradientDefines(_ g: ConvolutionGeometry) -> [String: Int] {
     let segment = g.s * g.c
-    guard segment <= tileHeight else { return [:] }
+    let place = readsGradientInPlace(g) ? ["IN_PLACE": 1] : [:]
+    guard segment <= tileHeight else { return place }
     let together = g.r * segment <= tileHeight ? g.r : 1
-    return [
+    return place.merging([
       "SEGMENT": segment, "TAP_ROWS": g.r, "PIXEL": copiedStride(g.r, g.s, g.stride) * g.c,
       "TOGETHER": together,
       "SEGMENT_TILE": together * segment,
-    ]
+    ]) { $1 }
   }
 
   /// Macros of a convolution of few channels: unrolled taps, and tiles that are equally high.
-  private func shortDefines(_ pass: DirectPass, _ taps: DirectTaps) -> [String: Int] {
-    let (channels, columns) = (pass.images.shape[3], pass.outputWidth)
+  private func shortDefines(
+    _ taps: (rows: Int, columns: Int), stride: Int, channels: Int, outputWidth: Int
+  ) -> [String: Int] {
     let segment = channels * taps.columns
     guard taps.rows > 0, (1...9).contains(segment) else { return [:] }
     let shared = [
       "SEGMENT": segment, "TAP_ROWS": taps.rows,
-      "PIXEL": copiedStride(taps.rows, taps.columns, pass.stride) * channels,
+      "PIXEL": copiedStride(taps.rows, taps.columns, stride) * channels,
     ]
     if vectorWidth == 16, taps.rows * segment <= 12 { return shared.merging(["WEIGHTS_STAY": 1]) { $1 } }
     let highest = vectorWidth == 16 ? 14 : 6
-    let tiles = max(1, (columns + highest - 1) / highest)
-    return shared.merging(["TILE_ROWS": (columns + tiles - 1) / tiles]) { $1 }
+    let tiles = max(1, (outputWidth + highest - 1) / highest)
+    return shared.merging(["TILE_ROWS": (outputWidth + tiles - 1) / tiles]) { $1 }
   }
 }
 

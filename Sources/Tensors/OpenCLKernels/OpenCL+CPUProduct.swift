@@ -20,9 +20,11 @@ extension OpenCL {
       local: tasks.map { _ in 1 }, defines: defines, flops: flops)
   }
 
-  /// The macro that lets a result (..., columns) of more than 16 MB be stored past the caches; its vectors are aligned.
-  func pastCaches(_ result: Shape) -> [String: Int] {
-    result[-1] % panel == 0 && result.count >= 1 << 22 ? ["PAST_CACHES": 1] : [:]
+  /// What is done to a result (..., columns) at last, `finish` in product_cpu.cl: a ReLU; and if it has more than 16 MB,
+  /// and its vectors are aligned, it is stored past the caches.
+  func finish(_ result: Shape, relu: Bool, isLast: Bool = true) -> KernelArgument {
+    let passesCaches = isLast && result[-1] % panel == 0 && result.count >= 1 << 22
+    return .int((relu ? 1 : 0) + (passesCaches ? 2 : 0))
   }
 
   func multiplyCPU(
@@ -39,9 +41,9 @@ extension OpenCL {
       "matmul_cpu",
       [.int(m), .int(n), .int(k)] + a.arguments
         + [
-          .buffer(packed), .optional(bias), .int(relu ? 1 : 0), .buffer(c), .int(rows), .int(depthBlock),
-        ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock + vectorWidth,
-      defines: k <= depthBlock ? pastCaches([m, n]) : [:], flops: 2 * m * n * k)
+          .buffer(packed), .optional(bias), finish([m, n], relu: relu, isLast: k <= depthBlock), .buffer(c),
+          .int(rows), .int(depthBlock),
+        ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock + vectorWidth, flops: 2 * m * n * k)
   }
 
   /// Rows of a product's task, whole tiles: so many that the threads end together and B is seldom read anew. A deep product

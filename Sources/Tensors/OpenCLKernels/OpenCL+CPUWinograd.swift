@@ -38,11 +38,11 @@ extension OpenCL {
     _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, filters: WinogradFilterForm = .forward,
     bias: Tensor?, relu: Bool, into y: Tensor, winners: Buffer? = nil
   ) throws {
-    let end: [KernelArgument] = [
-      .buffer(try winogradFilters(weights, filters, g)), .optional(bias?.buffer), .int(relu ? 1 : 0),
-      .buffer(y.buffer), .optional(winners),
-    ]
     let job = WinogradCPUJob(self, g)
+    let end: [KernelArgument] = [
+      .buffer(try winogradFilters(weights, filters, g)), .optional(bias?.buffer),
+      finish(g.outputShape, relu: relu, isLast: job.hasSmallFilters), .buffer(y.buffer), .optional(winners),
+    ]
     if job.hasSmallFilters {
       try job.runByTiles(x, end)
     } else {
@@ -140,7 +140,7 @@ struct WinogradCPUJob {
     try device.launchTasks(
       "winograd_cpu", extents.map { .int($0) } + [.buffer(x.buffer)] + end + [.int(block)],
       tasks: [(tiles.count + block - 1) / block], scratch: blockFloats(block, g.c),
-      defines: device.pastCaches(g.outputShape).merging(defines) { $1 }, flops: g.operations)
+      defines: defines, flops: g.operations)
   }
 
   /// Tiles of a task: at most 512 KB of transformed input, beside which the second-level cache has room for what is

@@ -17,8 +17,8 @@ extension OpenCL {
       "winograd_colors_cpu",
       extents.map { .int($0) } + [
         .buffer(x.buffer), .buffer(try winogradFilters(weights, .forward, g)), .optional(bias?.buffer),
-        .int(relu ? 1 : 0), .buffer(y.buffer),
-      ], tasks: [g.n], scratch: stripFloats(g), defines: pastCaches(g.outputShape), flops: g.operations)
+        finish(g.outputShape, relu: relu), .buffer(y.buffer),
+      ], tasks: [g.n], scratch: stripFloats(g), flops: g.operations)
   }
 
   /// dW from x and dy, summed over at most 16 groups of images.

@@ -7,7 +7,7 @@ extension OpenCL {
   package var programsAhead: [ProgramVariant] {
     guard info.compilesInParallel else { return [] }
     return KernelSources.families(for: kernelShape).filter {
-      !["matmul_gpu", "convolution_gpu", "convolution_gather_cpu"].contains($0)
+      !["matmul_gpu", "convolution_gpu"].contains($0)
     }.map {
       ProgramVariant($0, $0 == "winograd_gpu" ? ["EXTENT": 4] : [:])
     }
