@@ -35,8 +35,8 @@ import Testing
     let inner = spans.filter { $0.name == "inner" }
     #expect(inner.count == 3 && inner.allSatisfy { $0.start >= outer.start && $0.end <= outer.end })
     let sums = profile.totals
-    let own = sums[.init(name: "outer", isOnDevice: false)]!.nanoseconds
-    let others = sums[.init(name: "inner", isOnDevice: false)]!.nanoseconds
+    let own = sums[.init(name: "outer", part: .host)]!.nanoseconds
+    let others = sums[.init(name: "inner", part: .host)]!.nanoseconds
     #expect(own + others == outer.end - outer.start && others == inner.reduce(0) { $0 + $1.end - $1.start })
   }
 
@@ -65,7 +65,7 @@ import Testing
     }
     try device.copy(y, to: x, byteCount: 400)
     try device.synchronize()
-    let total = try #require(profile.totals[.init(name: "scale", isOnDevice: true)])
+    let total = try #require(profile.totals[.init(name: "scale", part: .device)])
     #expect(total.calls == launches && total.work.flops == launches * (launches - 1) / 2)
     try withTemporaryFolder { folder in
       try profile.writeTrace(to: folder + "/trace.json")

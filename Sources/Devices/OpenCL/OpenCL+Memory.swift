@@ -24,6 +24,7 @@ extension OpenCL {
     if let block = create(size, &status) { return block }
     try synchronize()
     for block in memory.drain() { _ = api.clReleaseMemObject(block) }
+    lock.withLock { uploads?.releaseFree() }
     if let block = create(size, &status) { return block }
     let failure = AllocationFailure(
       asked: size, used: memory.use.used - size, total: info.globalMemory, largest: info.maximumAllocation)

@@ -21,10 +21,10 @@ extension OpenCL {
     let work = Profile.Work(bytes: piece.count)
     if let events = try uploads?.write(piece, to: memory, offset: offset, on: queue) {
       guard let profiler else {
-        for event in [events.transfer, events.placement] { _ = api.clReleaseEvent(event) }
+        for event in events.all { _ = api.clReleaseEvent(event) }
         return
       }
-      try profiler.add(events.transfer, "copy to device", work, track: .transfers)
+      profiler.note(events.transfer, "copy to device", work, track: .transfers)
       return try profiler.add(events.placement, "copy into place", Profile.Work(bytes: 2 * piece.count))
     }
     countWait()
@@ -47,11 +47,16 @@ extension OpenCL {
             queue, buffer.memory, cl_bool(CL_TRUE), 0, bytes.count, bytes.baseAddress, 0, nil, $0)
         }, "clEnqueueReadBuffer", waits: true)
     }
-    guard let profiler else { return }
     lock.lock()
     defer { lock.unlock() }
-    try profiler.add(event, "copy to host", Profile.Work(bytes: bytes.count))
-    try profiler.collect()
+    try profiler?.add(event, "copy to host", Profile.Work(bytes: bytes.count))
+    try finishWaiting()
+  }
+
+  /// Looks at what is complete after the host has waited for the queue.
+  private func finishWaiting() throws {
+    try uploads?.reclaim()
+    try profiler?.collect()
   }
 
   func copy(_ source: Buffer, to target: Buffer, byteCount: Int, targetOffset: Int) throws {
@@ -71,10 +76,9 @@ extension OpenCL {
     try Profile.span(profiler?.profile, "synchronize") {
       try check(api.clFinish(queue), "clFinish", waits: true)
     }
-    guard let profiler else { return }
     lock.lock()
     defer { lock.unlock() }
-    try profiler.collect()
+    try finishWaiting()
   }
 
   /// Passes the place for an event only while times are taken.
@@ -102,6 +106,7 @@ extension OpenCL {
     try OpenCL.check(status, "clCreateCommandQueue with profiling")
     _ = api.clReleaseCommandQueue(queue)
     queue = timed!
+    waitCount.add(uploads?.waits ?? 0, ordering: .relaxed)
     uploads = try? Uploads(api: api, context: context, device: info.id.id, properties: properties)
     profiler = try QueueProfiler(profile, api: api, queue: queue)
     programs.profile = profile

@@ -39,7 +39,7 @@ public final class OpenCL: @unchecked Sendable {
   package internal(set) var allocationFailure: AllocationFailure?
   /// Guards the queue's use from several threads: setting arguments and launching are two calls.
   let lock = NSRecursiveLock()
-  private let waitCount = Atomic<Int>(0)
+  let waitCount = Atomic<Int>(0)
 
   /// Opens a device.
   /// - Parameter kernelShape: by default GPU kernels unless the device is a CPU; `TEMPER_OPENCL_SHAPE`
@@ -123,7 +123,7 @@ public final class OpenCL: @unchecked Sendable {
   }
 
   /// How often the host has waited for the device so far: reads, ``synchronize()``, and writes that found no
-  /// page-locked memory.
+  /// memory for ``Uploads``.
   package var waits: Int { waitCount.load(ordering: .relaxed) + (lock.withLock { uploads?.waits } ?? 0) }
 
   func countWait() { waitCount.add(1, ordering: .relaxed) }

@@ -33,19 +33,28 @@ final class QueueProfiler {
 
   deinit { for item in pending { _ = api.clReleaseEvent(item.event) } }
 
-  /// Takes over an event.
+  /// Takes over an event. Waits if there are too many.
   func add(
-    _ event: cl_event?, _ name: String, _ work: Profile.Work, track: Profile.Track = .queue,
-    global: [Int] = [], local: [Int] = []
+    _ event: cl_event?, _ name: String, _ work: Profile.Work, global: [Int] = [], local: [Int] = []
   ) throws {
     guard let event else { return }
+    note(event, name, work, track: .queue, global: global, local: local)
+    // Half of them may still run.
+    guard pending.count >= Self.limit,
+      let middle = pending[(Self.limit / 2)...].first(where: { $0.track == .queue })
+    else { return }
+    var awaited: cl_event? = middle.event
+    try OpenCL.check(api.clWaitForEvents(1, &awaited), "clWaitForEvents")
+    try collect()
+  }
+
+  /// Takes over an event.
+  func note(
+    _ event: cl_event, _ name: String, _ work: Profile.Work, track: Profile.Track, global: [Int] = [],
+    local: [Int] = []
+  ) {
     pending.append(
       Pending(event: event, name: name, track: track, work: work, global: global, local: local))
-    guard pending.count >= Self.limit else { return }
-    // Half of them may still run.
-    var middle: cl_event? = pending[Self.limit / 2].event
-    try OpenCL.check(api.clWaitForEvents(1, &middle), "clWaitForEvents")
-    try collect()
   }
 
   /// Reads the times of the events that are complete, oldest first.

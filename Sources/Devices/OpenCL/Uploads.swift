@@ -17,6 +17,8 @@ final class Uploads {
   struct Events {
     let transfer: cl_event
     let placement: cl_event
+
+    var all: [cl_event] { [transfer, placement] }
   }
 
   /// Larger writes are cut into pieces of this size.
@@ -26,8 +28,10 @@ final class Uploads {
   private let api: TemperOpenCL
   private let context: cl_context
   private let transfers: cl_command_queue
+  /// Blocks are mapped here, where nothing is waited for.
+  private let mapping: cl_command_queue
   private var free: [Int: [Block]] = [:]
-  private var busy: [(block: Block, placement: cl_event)] = []
+  private var busy: [(block: Block, events: Events)] = []
   private var held = 0
   /// How often the host had to wait for memory.
   private(set) var waits = 0
@@ -38,21 +42,33 @@ final class Uploads {
   ) throws {
     self.api = api
     self.context = context
-    var status: cl_int = 0
-    let queue = api.clCreateCommandQueue(context, device, properties, &status)
-    try OpenCL.check(status, "clCreateCommandQueue for uploads")
-    transfers = queue!
+    func queue(_ properties: cl_command_queue_properties) throws -> cl_command_queue {
+      var status: cl_int = 0
+      let queue = api.clCreateCommandQueue(context, device, properties, &status)
+      try OpenCL.check(status, "clCreateCommandQueue for uploads")
+      return queue!
+    }
+    transfers = try queue(properties)
+    mapping = try queue(0)
   }
 
   /// The queue that the writes went to must be empty.
   deinit {
     for item in busy {
-      _ = api.clReleaseEvent(item.placement)
+      for event in item.events.all { _ = api.clReleaseEvent(event) }
       release(item.block)
     }
+    releaseFree()
+    for queue in [transfers, mapping] {
+      _ = api.clFinish(queue)
+      _ = api.clReleaseCommandQueue(queue)
+    }
+  }
+
+  /// Gives the memory that is not in use back to the driver.
+  func releaseFree() {
     free.values.joined().forEach(release)
-    _ = api.clFinish(transfers)
-    _ = api.clReleaseCommandQueue(transfers)
+    free = [:]
   }
 
   /// Queues a write of at most ``pieceSize`` bytes, which commands of `queue` see from here on.
@@ -65,21 +81,28 @@ final class Uploads {
     var (transfer, placement): (cl_event?, cl_event?)
     var status = api.clEnqueueWriteBuffer(
       transfers, block.device, cl_bool(CL_FALSE), 0, bytes.count, block.address, 0, nil, &transfer)
-    // A queue may wait for another one's commands only once these are flushed.
-    if status == CL_SUCCESS { status = api.clFlush(transfers) }
-    if status == CL_SUCCESS {
-      status = api.clEnqueueCopyBuffer(
-        queue, block.device, memory, 0, offset, bytes.count, 1, &transfer, &placement)
+    guard let transfer else {
+      // Some drivers look for the memory of a buffer only now. What else is wrong, the write without a block will tell.
+      release(block)
+      return nil
     }
-    guard let transfer, let placement else {
-      // The device is lost or out of memory; the block may be in use and is given up.
-      _ = transfer.map(api.clReleaseEvent)
+    // A queue may wait for another one's commands only once these are flushed.
+    status = api.clFlush(transfers)
+    if status == CL_SUCCESS {
+      var awaited: cl_event? = transfer
+      status = api.clEnqueueCopyBuffer(
+        queue, block.device, memory, 0, offset, bytes.count, 1, &awaited, &placement)
+    }
+    guard let placement else {
+      // The block may still be in use: it is given up, with a device that is lost.
+      _ = api.clReleaseEvent(transfer)
       try OpenCL.check(status, "an upload of \(bytes.count) bytes")
       return nil
     }
-    busy.append((block, placement))
-    _ = api.clRetainEvent(placement)
-    return Events(transfer: transfer, placement: placement)
+    let events = Events(transfer: transfer, placement: placement)
+    for event in events.all { _ = api.clRetainEvent(event) }
+    busy.append((block, events))
+    return events
   }
 
   /// Waits until what was written so far is on the device.
@@ -92,29 +115,28 @@ final class Uploads {
     if let block = free[size]?.popLast() { return block }
     while held + size > Self.capacity, !busy.isEmpty {
       waits += 1
-      var oldest: cl_event? = busy[0].placement
+      var oldest: cl_event? = busy[0].events.placement
       try OpenCL.check(api.clWaitForEvents(1, &oldest), "clWaitForEvents")
       try reclaim()
       if let block = free[size]?.popLast() { return block }
     }
-    if held + size > Self.capacity {
-      free.values.joined().forEach(release)
-      free = [:]
-    }
+    if held + size > Self.capacity { releaseFree() }
     return make(size)
   }
 
   /// Frees the blocks whose bytes are in their place; the queue puts them there in order.
-  private func reclaim() throws {
+  /// - Throws: `.deviceUnavailable` if one of them never got there.
+  func reclaim() throws {
     var done = 0
     defer { busy.removeFirst(done) }
     for item in busy {
-      let status = OpenCL.status(api, of: item.placement)
-      guard status <= CL_COMPLETE else { return }
+      let statuses = item.events.all.map { OpenCL.status(api, of: $0) }
+      guard statuses[1] <= CL_COMPLETE else { return }
       done += 1
-      _ = api.clReleaseEvent(item.placement)
+      for event in item.events.all { _ = api.clReleaseEvent(event) }
       free[item.block.size, default: []].append(item.block)
-      try OpenCL.check(status, "an upload")
+      // The transfer's own status says more than that of the copy that waited for it.
+      for status in statuses { try OpenCL.check(status, "an upload") }
     }
   }
 
@@ -130,7 +152,7 @@ final class Uploads {
     }
     var status: cl_int = 0
     let address = api.clEnqueueMapBuffer(
-      transfers, host, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_WRITE), 0, size, 0, nil, nil, &status)
+      mapping, host, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_WRITE), 0, size, 0, nil, nil, &status)
     guard status == CL_SUCCESS, let address else {
       for memory in [device, host] { _ = api.clReleaseMemObject(memory) }
       return nil
@@ -140,7 +162,7 @@ final class Uploads {
   }
 
   private func release(_ block: Block) {
-    _ = api.clEnqueueUnmapMemObject(transfers, block.host, block.address, 0, nil, nil)
+    _ = api.clEnqueueUnmapMemObject(mapping, block.host, block.address, 0, nil, nil)
     for memory in [block.device, block.host] { _ = api.clReleaseMemObject(memory) }
     held -= block.size
   }

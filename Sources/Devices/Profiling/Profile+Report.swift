@@ -2,11 +2,11 @@ import FileFormats
 import Foundation
 
 extension Profile {
-  /// Two tables, of the device's queues and of the host: calls, time, share, and rates where the work is known.
+  /// A table of each part, of the device's kernels, transfers to it and the host: calls, time, share, and rates where the work is known.
   public var table: String {
     let all = totals
-    let parts = [("device", true), ("host", false)].compactMap { title, isOnDevice in
-      Self.table(title, all.filter { $0.key.isOnDevice == isOnDevice }.map { ($0.key.name, $0.value) })
+    let parts = Part.allCases.compactMap { part in
+      Self.table(part.rawValue, all.filter { $0.key.part == part }.map { ($0.key.name, $0.value) })
     }
     return parts.isEmpty ? "profile: nothing ran" : parts.joined(separator: "\n\n")
   }
@@ -79,7 +79,7 @@ extension Profile {
     if !span.local.isEmpty { arguments.append("\"local\":\(span.local)") }
     if let flops = span.work.flops { arguments.append("\"flops\":\(flops)") }
     if let bytes = span.work.bytes { arguments.append("\"bytes\":\(bytes)") }
-    let kind = span.track.isOnDevice ? "device" : "host"
+    let kind = span.track.part
     return """
       {"name":"\(span.name)","cat":"\(kind)","ph":"X","pid":1,"tid":\(span.track.number),\
       "ts":\(microseconds(span.start)),"dur":\(microseconds(span.end - span.start)),\
@@ -102,5 +102,11 @@ extension Profile.Track {
     }
   }
 
-  var isOnDevice: Bool { [.queue, .transfers].contains(self) }
+  var part: Profile.Part {
+    switch self {
+    case .queue: .device
+    case .transfers: .transfers
+    case .host: .host
+    }
+  }
 }

@@ -37,6 +37,9 @@ public final class Profile: @unchecked Sendable {
   /// appearance (the first is 0).
   package enum Track: Hashable, Sendable { case queue, transfers, host(Int) }
 
+  /// What is added up apart, since it runs at the same time.
+  package enum Part: String, CaseIterable, Sendable { case device, transfers, host }
+
   /// All calls of one name.
   package struct Total: Sendable {
     package var calls = 0
@@ -55,12 +58,12 @@ public final class Profile: @unchecked Sendable {
   /// Per host thread: time that inner spans of each open span took.
   private var open: [Int: [Int64]] = [:]
 
-  /// Totals are by name, apart for the device and the host.
+  /// Totals are by part and name.
   package struct Key: Hashable, Sendable {
     package let name: String
-    package let isOnDevice: Bool
+    package let part: Part
 
-    package init(name: String, isOnDevice: Bool) { (self.name, self.isOnDevice) = (name, isOnDevice) }
+    package init(name: String, part: Part) { (self.name, self.part) = (name, part) }
   }
 
   /// An empty profile; its time starts now.
@@ -78,12 +81,12 @@ public final class Profile: @unchecked Sendable {
   package func add(_ span: Span) { lock.withLock { insert(span, inner: 0) } }
 
   private func insert(_ span: Span, inner: Int64) {
-    var total = sums[Key(name: span.name, isOnDevice: span.track.isOnDevice)] ?? Total()
+    var total = sums[Key(name: span.name, part: span.track.part)] ?? Total()
     total.calls += 1
     total.nanoseconds += span.end - span.start - inner
     if let flops = span.work.flops { total.work.flops = (total.work.flops ?? 0) + flops }
     if let bytes = span.work.bytes { total.work.bytes = (total.work.bytes ?? 0) + bytes }
-    sums[Key(name: span.name, isOnDevice: span.track.isOnDevice)] = total
+    sums[Key(name: span.name, part: span.track.part)] = total
     if kept.count < Self.capacity { kept.append(span) } else { omitted += 1 }
   }
 
