@@ -15,22 +15,24 @@ package struct KernelCheck: Sendable {
   package let variant: String
   /// The kernel shape that it runs with; nil for any.
   package let shape: OpenCL.KernelShape?
-  /// What is to be used first on a device, see `openCL.beforeFirstUse(of:)`; nil for a check that is made at once.
-  package let postponedUntil: @Sendable (OpenCL) throws -> String?
+  /// What is to be used first; nil for a check that is made at once.
+  package let waitsFor: CPUConvolutionUse?
+  /// Whether its shapes reach the kernels that it is for on a device: otherwise it is left out.
+  package let reaches: @Sendable (OpenCL) throws -> Bool
   /// Whether the results are right.
   package let passes: @Sendable (OpenCL) throws -> Bool
 
   package init(
-    _ name: String, variant: String, shape: OpenCL.KernelShape? = nil,
-    postponedUntil: @escaping @Sendable (OpenCL) throws -> String? = { _ in nil },
+    _ name: String, variant: String, shape: OpenCL.KernelShape? = nil, waitsFor: CPUConvolutionUse? = nil,
+    reaches: @escaping @Sendable (OpenCL) throws -> Bool = { _ in true },
     passes: @escaping @Sendable (OpenCL) throws -> Bool
   ) {
-    (self.name, self.variant, self.shape) = (name, variant, shape)
-    (self.postponedUntil, self.passes) = (postponedUntil, passes)
+    (self.name, self.variant, self.shape, self.waitsFor) = (name, variant, shape, waitsFor)
+    (self.reaches, self.passes) = (reaches, passes)
   }
 
   /// Every check: products and direct convolutions of both shapes and of matrix units, without and with asynchronous
-  /// copies, and Winograd's algorithm. CPU runtimes compile slowly: their convolutions are checked when they are needed.
+  /// copies, and Winograd's algorithm.
   package static let all: [KernelCheck] =
     OpenCL.KernelShape.allCases.map { shape in
       KernelCheck("matrix product", variant: shape.rawValue, shape: shape) { try product(on: .openCL($0)) }
@@ -39,37 +41,31 @@ package struct KernelCheck: Sendable {
       [
         KernelCheck(
           "convolution, \(direction.rawValue)", variant: OpenCL.KernelShape.gpu.rawValue, shape: .gpu
-        ) {
-          try convolution(direction, fewChannels + manyChannels, on: .openCL($0))
+        ) { device in
+          try ConvolutionAlgorithm.$forced.withValue(.direct) {
+            try convolution(direction, fewChannels + manyChannels, on: .openCL(device))
+          }
         },
-        KernelCheck("convolution, \(direction.rawValue)", variant: "winograd", shape: .gpu) {
-          try convolution(direction, [(16, 35, 1)], .winograd, on: .openCL($0))
+        KernelCheck("convolution, \(direction.rawValue)", variant: "winograd", shape: .gpu) { device in
+          try ConvolutionAlgorithm.$forced.withValue(.winograd) {
+            try convolution(direction, [(16, 35, 1)], on: .openCL(device))
+          }
         },
-        cpuCheck(direction, fewChannels),
-        cpuCheck(direction, manyChannels),
-        cpuCheck(direction, [(16, 35, 1)], .winograd, variant: "winograd"),
-        cpuCheck(direction, [(16, 35, 1)], .winograd, largestFilter: 0, variant: "winograd"),
-        cpuCheck(direction, [(16, 35, 2)], .winograd, variant: OpenCL.stridedWinograd),
       ]
     }
-    // What their input gradients use is above or direct.
-    + [Convolution.Direction.forward, .weightGradient].flatMap { direction in
-      [
-        cpuCheck(direction, [(3, 48, 1)], .winograd, variant: "winograd"),
-        cpuCheck(direction, [(16, 35, 2)], .winograd, largestFilter: 0, variant: OpenCL.stridedWinograd),
-      ]
-    }
-    + firstLayers.map { cpuCheck(.inputGradient, [$0]) }
+    + cpuConvolutions
     + [OpenCL.matrixVariant, OpenCL.asynchronousVariant].flatMap { variant in
       let copies = variant == OpenCL.asynchronousVariant
       return [
         KernelCheck("matrix product", variant: variant) { try matrixUnitProduct(on: $0, copies: copies) }
       ]
         + Convolution.Direction.allCases.map { direction in
-          KernelCheck("convolution, \(direction.rawValue)", variant: variant) {
+          KernelCheck("convolution, \(direction.rawValue)", variant: variant) { device in
             // Copies of 4, 8 and 16 bytes.
-            let copied = [(2, 64, 1), (20, 36, 1), ($0.precision == .tf32 ? 5 : 8, 40, 2)]
-            return try convolution(direction, copies ? copied : fewChannels + manyChannels, on: .openCL($0))
+            let copied = [(2, 64, 1), (20, 36, 1), (device.precision == .tf32 ? 5 : 8, 40, 2)]
+            return try ConvolutionAlgorithm.$forced.withValue(.direct) {
+              try convolution(direction, copies ? copied : fewChannels + manyChannels, on: .openCL(device))
+            }
           }
         }
     }
@@ -120,50 +116,21 @@ package struct KernelCheck: Sendable {
   }
 
   /// Channels, outputs and stride of convolutions: first layers take kernels of their own.
-  private typealias Layer = (channels: Int, outputs: Int, stride: Int)
-  private static let fewChannels: [Layer] = [(1, 64, 1)]
-  private static let manyChannels: [Layer] = [(19, 35, 1), (5, 35, 2)]
-  /// More of first layers, whose input gradients CPU runtimes scatter, or sum over lanes with three channels.
-  private static let firstLayers: [Layer] = [(1, 35, 1), (3, 64, 1)]
+  typealias Layer = (channels: Int, outputs: Int, stride: Int)
+  static let fewChannels: [Layer] = [(1, 64, 1)]
+  static let manyChannels: [Layer] = [(19, 35, 1), (5, 35, 2)]
 
-  /// A check of one direction on CPU runtimes, which waits for the first convolution that is computed in the same way.
-  /// - Parameter largestFilter: see `WinogradSchedule.largestFilterPerTask`.
-  private static func cpuCheck(
-    _ direction: Convolution.Direction, _ layers: [Layer], _ algorithm: ConvolutionAlgorithm = .direct,
-    largestFilter: Int = WinogradSchedule.largestFilterPerTask,
-    variant: String = OpenCL.KernelShape.cpu.rawValue
-  ) -> KernelCheck {
-    let (channels, outputs, stride) = layers[0]
-    let name =
-      "convolution, \(direction.rawValue), \(channels) to \(outputs) channels, stride \(stride)"
-      + (largestFilter == 0 ? ", as large filters" : "")
-    return KernelCheck(name, variant: variant, shape: .cpu) { device in
-      try WinogradSchedule.$largestFilterPerTask.withValue(largestFilter) {
-        try ConvolutionAlgorithm.$forced.withValue(algorithm) {
-          device.nameOfCheck(direction, try geometry(layers[0]))
-        }
-      }
-    } passes: { device in
-      try WinogradSchedule.$largestFilterPerTask.withValue(largestFilter) {
-        try convolution(direction, layers, algorithm, on: .openCL(device))
-      }
-    }
-  }
-
-  private static func convolution(
-    _ direction: Convolution.Direction, _ layers: [Layer], _ algorithm: ConvolutionAlgorithm = .direct,
-    on device: Device
+  static func convolution(
+    _ direction: Convolution.Direction, _ layers: [Layer], on device: Device
   ) throws -> Bool {
-    try ConvolutionAlgorithm.$forced.withValue(algorithm) {
-      try layers.allSatisfy { layer in
-        let error = try ConvolutionError(geometry(layer), rounded: device.precision)
-          .largest(direction, on: device)
-        return error <= tolerance
-      }
+    try layers.allSatisfy { layer in
+      let error = try ConvolutionError(geometry(layer), rounded: device.precision)
+        .largest(direction, on: device)
+      return error <= tolerance
     }
   }
 
-  private static func geometry(_ layer: Layer) throws -> ConvolutionGeometry {
+  static func geometry(_ layer: Layer) throws -> ConvolutionGeometry {
     try ConvolutionGeometry(
       images: [2, 9, 18, layer.channels], weights: [3, 3, layer.channels, layer.outputs],
       stride: layer.stride, padding: 1)
@@ -174,28 +141,26 @@ extension OpenCL {
   /// Checks the kernels in use, some of them only before their first use, unless they have passed with this driver before.
   /// What fails is disabled: with a kernel shape the other one takes its place, and is checked too.
   /// - Parameters:
-  ///   - progress: called before each check with the number of those done and of all.
+  ///   - progress: called before each check with the number of those done and of all, and when all are done.
   ///   - warn: called with a sentence about each check that failed.
-  /// - Throws: `.deviceUnavailable` if no kernel shape passes.
+  /// - Throws: `.deviceUnavailable` if no kernel shape passes, or if the device is lost or has no memory for a check.
   package func checkKernels(
-    _ checks: [KernelCheck] = KernelCheck.all, progress: (Int, Int) -> Void = { _, _ in },
+    _ checks: [KernelCheck] = KernelCheck.all, progress: @escaping (Int, Int) -> Void = { _, _ in },
     warn: @escaping (String) -> Void
   ) throws {
-    let wanted = checks.filter(isInUse)
+    let wanted = try checks.filter { try isInUse($0) && $0.reaches(self) }
     let shape = kernelShape
-    var now: [KernelCheck] = []
     for check in wanted {
-      guard let name = try check.postponedUntil(self) else {
-        now.append(check)
-        continue
-      }
-      postpone(until: name) { [unowned self] in
+      guard let use = check.waitsFor else { continue }
+      postpone(until: use) { [unowned self] in
         guard kernelShape == shape else { return }
-        try run([check], progress: { _, _ in }, warn: warn)
-        if kernelShape != shape { try checkKernels(checks, warn: warn) }
+        // What failed before is no fault of these kernels.
+        try synchronize()
+        try run([check], progress: progress, warn: warn)
+        if kernelShape != shape { try checkKernels(checks, progress: progress, warn: warn) }
       }
     }
-    try run(now, progress: progress, warn: warn)
+    try run(wanted.filter { $0.waitsFor == nil }, progress: progress, warn: warn)
     if kernelShape != shape { try checkKernels(checks, progress: progress, warn: warn) }
   }
 
@@ -207,10 +172,11 @@ extension OpenCL {
       ["kernel checks", kernelShape.rawValue, precision.rawValue] + checks.map(\.name) + info.identity
       + [KernelSources.digest]
     if cache?.binary(for: key) != nil { return }
+    defer { progress(checks.count, checks.count) }
     let shape = kernelShape
     for (index, check) in checks.enumerated() where isEnabled(check.variant) && isInUse(check) {
       progress(index, checks.count)
-      guard let reason = failure(of: check) else { continue }
+      guard let reason = try failure(of: check) else { continue }
       warn("\(check.name), \(check.variant) kernels, \(reason) on \(info.name); it is not used")
       try disable(check.variant)
       if kernelShape != shape { return }
@@ -219,7 +185,9 @@ extension OpenCL {
   }
 
   /// What is wrong, or nil.
-  private func failure(of check: KernelCheck) -> String? {
+  /// - Throws: what is not the kernels' fault: memory that ran out, a device that is lost.
+  private func failure(of check: KernelCheck) throws -> String? {
+    forgetAllocationFailure()
     do {
       let needsUnits = [Self.matrixVariant, Self.asynchronousVariant].contains(check.variant)
       let passes = try withPrecision(needsUnits ? precision : .fp32) {
@@ -229,6 +197,8 @@ extension OpenCL {
       }
       return passes ? nil : "computes wrong results"
     } catch {
+      if allocationFailure != nil { throw error }
+      do { try synchronize() } catch { throw error }
       return "fails (\(error))"
     }
   }

@@ -18,7 +18,7 @@ struct KernelCheckTests {
 
   /// Every check, made at once.
   private static let all = KernelCheck.all.map {
-    KernelCheck($0.name, variant: $0.variant, shape: $0.shape, passes: $0.passes)
+    KernelCheck($0.name, variant: $0.variant, shape: $0.shape, reaches: $0.reaches, passes: $0.passes)
   }
 
   @Test(arguments: OpenCL.KernelShape.allCases)
@@ -30,14 +30,40 @@ struct KernelCheckTests {
 
   /// A network without convolutions waits for no check of them on a CPU runtime; names of checks are keys of the cache.
   @Test func convolutionsOfCPURuntimesAreCheckedWhenNeeded() throws {
-    let device = try open(.cpu)
-    var first: [String] = []
-    for check in KernelCheck.all where check.shape == .cpu {
-      if try check.postponedUntil(device) == nil { first.append(check.name) }
+    let checks = KernelCheck.all.filter { $0.shape == .cpu }
+    #expect(checks.filter { $0.waitsFor == nil }.map(\.name) == ["matrix product"])
+    #expect(Set(checks.map(\.name)).count == checks.count)
+    #expect(Set(checks.compactMap(\.waitsFor)).count == checks.count - 1)
+  }
+
+  /// Whatever computes a convolution on a CPU runtime has a check.
+  @Test(arguments: [4, 8, 16])
+  func everyChoiceHasACheck(vectorWidth: Int) throws {
+    let device = try OpenCL(
+      OpenCLDeviceInfo.all[0], kernelShape: .cpu, vectorWidth: vectorWidth, cache: nil)
+    let checks = try KernelCheck.all.filter { try $0.shape == .cpu && $0.reaches(device) }
+    let checked = Set(checks.compactMap(\.waitsFor))
+    var random = Seeded(9)
+    var chosen: Set<CPUConvolutionUse> = []
+    for _ in 0..<3000 {
+      func pick(_ values: [Int]) -> Int { values.randomElement(using: &random)! }
+      let (extent, size, c) = (
+        pick([3, 4, 8, 17, 32, 224]), pick([1, 3, 5]), pick([1, 2, 3, 4, 5, 16, 64, 128, 512])
+      )
+      let g = try ConvolutionGeometry(
+        images: [pick([1, 3, 128]), extent, extent + pick([0, 1, 5]), c],
+        weights: [size, pick([size, 3]), c, pick([1, 3, 8, 16, 32, 48, 64, 128, 512])],
+        stride: pick([1, 2]), padding: size / 2)
+      let algorithm = [nil, ConvolutionAlgorithm.direct, .winograd].randomElement(using: &random)!
+      for direction in Convolution.Direction.allCases {
+        let kernels = ConvolutionAlgorithm.$forced.withValue(algorithm) { device.cpuKernels(direction, g) }
+        let use = CPUConvolutionUse(direction, kernels)
+        #expect(kernels == .product || checked.contains(use), "\(use) for \(g)")
+        chosen.insert(use)
+      }
     }
-    #expect(first == ["matrix product"])
-    let names = KernelCheck.all.filter { $0.shape == .cpu }.map(\.name)
-    #expect(Set(names).count == names.count)
+    let unused = checked.subtracting(chosen)
+    #expect(unused.allSatisfy { $0.kernels == .gpu }, "the search reaches what is checked: \(unused)")
   }
 
   /// Each kernel of a product or convolution that computes one wrong number is found, and the other shape is used.
@@ -139,6 +165,8 @@ struct KernelCheckTests {
     ("winograd_cpu:STRIDE=2", 16, 32, 2, .winograd),
     ("winograd_colors_cpu", 3, 32, 1, .winograd),
     ("winograd_colors_weight_cpu", 3, 32, 1, .winograd),
+    ("winograd_weight_multiply_cpu", 64, 128, 1, .winograd),
+    ("winograd_multiply_cpu", 128, 160, 1, .winograd),
   ])
   func convolutionsAreCheckedBeforeTheirFirstUse(
     kernel: String, channels: Int, outputs: Int, stride: Int, algorithm: ConvolutionAlgorithm
@@ -166,7 +194,41 @@ struct KernelCheckTests {
     #expect(device.kernelShape == (algorithm == .direct ? .gpu : .cpu))
   }
 
-  /// A convolution with a pool inside has no other gradient: those are checked before it is chosen.
+  /// Kernels that macros specialise are checked as such, at each width.
+  @Test(arguments: [8, 16])
+  func specialisedKernelsAreChecked(vectorWidth: Int) throws {
+    let device = try OpenCL(
+      OpenCLDeviceInfo.all[0], kernelShape: .cpu, vectorWidth: vectorWidth, cache: nil,
+      faults: FaultInjection("wrong:convolution_cpu:SEGMENT=9"))
+    var warnings: [String] = []
+    try device.checkKernels { warnings.append($0) }
+    let g = try ConvolutionGeometry(images: [2, 6, 17, 3], weights: [3, 3, 3, 32], stride: 1, padding: 1)
+    let error = try ConvolutionAlgorithm.$forced.withValue(.direct) {
+      try ConvolutionError(g).largest(.forward, on: .openCL(device))
+    }
+    #expect(error < 1e-4)
+    #expect(warnings.count == 1 && device.kernelShape == .gpu, "\(warnings)")
+  }
+
+  /// Memory that runs out and a device that is lost in a check are no fault of the kernels.
+  @Test(arguments: ["allocation:3", "launch:convolution_cpu:1", "event:convolution_cpu:1"])
+  func otherFailuresOfChecksAreReported(fault: String) throws {
+    let device = try OpenCL(
+      OpenCLDeviceInfo.all[0], kernelShape: .cpu, cache: nil, faults: FaultInjection(fault))
+    var warnings: [String] = []
+    try device.checkKernels(KernelCheck.all.filter { $0.waitsFor != nil }) { warnings.append($0) }
+    var random = Seeded(8)
+    let x = try Tensor(random.floats(2 * 8 * 8 * 20), shape: [2, 8, 8, 20], on: .openCL(device))
+    let w = try Tensor(random.floats(9 * 20 * 32), shape: [3, 3, 20, 32], on: .openCL(device))
+    let error = #expect(throws: TemperError.self) {
+      try ConvolutionAlgorithm.$forced.withValue(.direct) { try conv2d(x, w).floats() }
+    }
+    let expected = fault.hasPrefix("allocation") ? "has no room" : "CL_DEVICE_NOT_AVAILABLE"
+    #expect(error?.message.contains(expected) == true, "\(error.map { "\($0)" } ?? "")")
+    #expect(warnings.isEmpty && device.kernelShape == .cpu, "\(warnings)")
+  }
+
+  /// A convolution with a pool inside has no other gradient: those that are wanted are checked before it is chosen.
   @Test func pooledConvolutionsAreCheckedWhole() throws {
     let device = try open(.cpu, wrong: "winograd_gradient_cpu")
     var warnings: [String] = []
@@ -174,7 +236,12 @@ struct KernelCheckTests {
     var random = Seeded(8)
     let x = try Tensor(random.floats(2 * 8 * 8 * 16), shape: [2, 8, 8, 16], on: .openCL(device))
     let w = try Tensor(random.floats(9 * 16 * 32), shape: [3, 3, 16, 32], on: .openCL(device))
-    _ = try ConvolutionAlgorithm.$forced.withValue(.winograd) { try conv2dMaxPooled(x, w, padding: 1) }
+    func convolve(_ x: Tensor) throws -> Tensor {
+      try ConvolutionAlgorithm.$forced.withValue(.winograd) { try conv2dMaxPooled(x, w, padding: 1) }
+    }
+    _ = try convolve(x)
+    #expect(warnings.isEmpty, "no gradient is wanted: \(warnings)")
+    _ = try valueWithGradient(at: x) { try sum(convolve($0)) }
     #expect(warnings.count == 1 && !device.isEnabled("winograd"), "\(warnings)")
   }
 

@@ -40,7 +40,7 @@ extension OpenCL {
     return api.clCreateBuffer(context, cl_mem_flags(CL_MEM_READ_WRITE), size, nil, &status)
   }
 
-  func forgetAllocationFailure() { allocationFailure = nil }
+  package func forgetAllocationFailure() { allocationFailure = nil }
 
   func recycle(_ block: cl_mem, _ size: Int) {
     if keepsFreeMemory { return memory.give(block, size) }

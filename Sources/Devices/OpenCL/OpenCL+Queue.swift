@@ -71,7 +71,7 @@ extension OpenCL {
     try profiler?.add(event, "copy on device", Profile.Work(bytes: 2 * byteCount))
   }
 
-  func synchronize() throws {
+  package func synchronize() throws {
     countWait()
     try Profile.span(profiler?.profile, "synchronize") {
       try check(api.clFinish(queue), "clFinish", waits: true)

@@ -21,7 +21,7 @@ public final class OpenCL: @unchecked Sendable {
   package let vectorWidth: Int
   /// Kernel shapes and other variants that failed to build or computed wrong results here; see ``disable(_:)``.
   package internal(set) var disabledVariants: Set<String> = []
-  private var postponed: [String: [() throws -> Void]] = [:]
+  private var postponed: [AnyHashable: () throws -> Void] = [:]
   let api: TemperOpenCL
   let context: cl_context
   /// In order; replaced by one that takes times when profiling begins.
@@ -151,14 +151,27 @@ public final class OpenCL: @unchecked Sendable {
   /// Whether a variant of kernels may be used: a kernel shape's name, or the name that a ``KernelCheck`` gives.
   package func isEnabled(_ variant: String) -> Bool { !disabledVariants.contains(variant) }
 
-  /// Leaves work for the first time that ``beforeFirstUse(of:)`` is called with a name.
-  package func postpone(until name: String, _ work: @escaping () throws -> Void) {
-    lock.withLock { postponed[name, default: []].append(work) }
+  /// Leaves work for the first time that ``beforeFirstUse(of:)`` is called with a value.
+  package func postpone(until use: AnyHashable, _ work: @escaping () throws -> Void) {
+    lock.withLock { postponed[use] = work }
   }
 
-  /// Does what was postponed until kernels of a name are used.
-  package func beforeFirstUse(of name: String) throws {
-    for work in lock.withLock({ postponed.removeValue(forKey: name) }) ?? [] { try work() }
+  /// Does what was postponed until some kernels are used.
+  /// - Returns: whether there was anything to do.
+  package func beforeFirstUse(of use: some Hashable) throws -> Bool {
+    guard let work = lock.withLock({ postponed.isEmpty ? nil : postponed.removeValue(forKey: use) }) else {
+      return false
+    }
+    try work()
+    return true
+  }
+
+  /// Runs `body` with the kernels of GPUs, whatever the shape in use.
+  package func withGPUKernels<R>(_ body: () throws -> R) rethrows -> R {
+    let current = kernelShape
+    defer { kernelShape = current }
+    kernelShape = .gpu
+    return try body()
   }
 
   /// Stops the use of a variant that fails to build or computes wrong results. If it is the kernel shape in use, the

@@ -1,12 +1,13 @@
 import Devices
 
-/// Convolutions shaped for CPU runtimes; see `convolution_cpu.cl`. Where not even one row fits local memory, the kernels of
-/// GPUs take over.
+/// Convolutions shaped for CPU runtimes; see `convolution_cpu.cl`.
 extension OpenCL {
+  /// - Parameter kernels: the choice of ``cpuKernels(_:_:)``, as below.
   func convolveCPU(
-    _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, bias: Tensor?, relu: Bool, into y: Tensor
+    _ kernels: CPUConvolutionKernels, _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, bias: Tensor?,
+    relu: Bool, into y: Tensor
   ) throws {
-    switch cpuKernels(.forward, g) {
+    switch kernels {
     case .winograd: try convolveWinogradCPU(g, x, weights, bias: bias, relu: relu, into: y)
     case .winogradOfColors: try convolveColors(g, x, weights, bias: bias, relu: relu, into: y)
     case .product:
@@ -21,24 +22,26 @@ extension OpenCL {
         padding: (g.padding, g.padding), offset: (0, 0), spread: 1)
       try convolveDirectly(
         pass, taps, weights, transposed: false, bias: bias, relu: relu, into: y, defines: layerDefines(g))
-    case .gathered, .scattered, .gpu: try convolveGPU(g, x, weights, bias: bias, relu: relu, into: y)
+    default: preconditionFailure("\(kernels) compute no forward convolution")
     }
   }
 
   func convolveInputGradientCPU(
-    _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
+    _ kernels: CPUConvolutionKernels, _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor,
+    mask: Tensor?,
+    into dx: Tensor
   ) throws {
-    switch cpuKernels(.inputGradient, g) {
-    case .winograd: return try inputGradientWinogradCPU(g, dy, weights, mask: mask, into: dx)
+    switch kernels {
+    case .winograd, .winogradByImages:
+      return try inputGradientWinogradCPU(g, dy, weights, mask: mask, into: dx)
     case .gathered: return try inputGradientByGathering(g, dy, weights, mask: mask, into: dx)
     case .scattered: return try inputGradientByScatter(g, dy, weights, mask: mask, into: dx)
-    case .winogradOfColors, .gpu:
-      return try convolveInputGradientGPU(g, dy, weights, mask: mask?.buffer, into: dx)
     case .product:
       try multiplyCPU(
         StridedMatrix(dy.buffer, columns: g.k), StridedMatrix(weights.buffer, columns: g.k, transposed: true),
         rows: g.n * g.h * g.w, columns: g.c, depth: g.k, bias: nil, relu: false, into: dx.buffer)
     case .direct: try inputGradientByPhases(g, dy, weights, into: dx)
+    default: preconditionFailure("\(kernels) compute no input gradient")
     }
     if let mask { try Relu.Gradient().run(on: self, [mask, dx], [dx]) }
   }
@@ -196,17 +199,17 @@ extension OpenCL {
   }
 
   func convolveWeightGradientCPU(
-    _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, into dw: Tensor
+    _ kernels: CPUConvolutionKernels, _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, into dw: Tensor
   ) throws {
-    switch cpuKernels(.weightGradient, g) {
-    case .winograd: try weightGradientWinogradCPU(g, x, dy, into: dw)
+    switch kernels {
+    case .winogradSums: try weightGradientWinogradCPU(g, x, dy, into: dw)
     case .winogradOfColors: try weightGradientOfColors(g, x, dy, into: dw)
     case .product:
       try multiplyCPU(
         StridedMatrix(x.buffer, columns: g.c, transposed: true), StridedMatrix(dy.buffer, columns: g.k),
         rows: g.c, columns: g.k, depth: g.n * g.h * g.w, bias: nil, relu: false, into: dw.buffer)
     case .direct: try weightGradientDirectly(g, x, dy, into: dw)
-    case .gathered, .scattered, .gpu: try convolveWeightGradientGPU(g, x, dy, into: dw)
+    default: preconditionFailure("\(kernels) compute no weight gradient")
     }
   }
 
@@ -255,18 +258,40 @@ extension OpenCL {
         .buffer(x.buffer), .buffer(dy.buffer), .buffer(partial.buffer), .int(rows),
       ], tasks: [chunks, (panels + panelsPerPart - 1) / panelsPerPart],
       scratch: weightGradientFloats(g, rows: rows),
-      defines: layerDefines(g),
+      defines: forwardDefines(g).isEmpty ? weightGradientDefines(g) : layerDefines(g),
       flops: g.operations)
     try sumPartials(partial, chunks: chunks, count: g.weightShape.count, into: dw)
   }
 }
 
 extension OpenCL {
-  /// Macros of the kernels of a layer, which share a program.
+  /// Macros of the kernels of a layer: those of few channels share a program, others are as general as they can be.
   private func layerDefines(_ g: ConvolutionGeometry) -> [String: Int] {
-    shortDefines((g.r, g.s), stride: g.stride, channels: g.c, outputWidth: g.outputWidth)
-      .merging(weightGradientDefines(g)) { $1 }
+    let short = forwardDefines(g)
+    guard !short.isEmpty else { return [:] }
+    return short.merging(weightGradientDefines(g)) { $1 }
       .merging(usesGather(g) ? ["CHANNELS": g.c] : [:]) { $1 }
+  }
+
+  /// What the macros of a direct convolution make of it.
+  func directForm(
+    _ direction: Convolution.Direction, _ g: ConvolutionGeometry
+  ) -> CPUConvolutionKernels.DirectForm {
+    switch direction {
+    case .weightGradient: return weightGradientDefines(g)["SEGMENT_TILE"] == nil ? .general : .oneTile
+    case .forward: return form(forwardDefines(g))
+    case .inputGradient:
+      let taps = ((g.r - 1) / g.stride + 1, (g.s - 1) / g.stride + 1)
+      return form(shortDefines(taps, stride: 1, channels: g.k, outputWidth: (g.w - 1) / g.stride + 1))
+    }
+  }
+
+  private func form(_ defines: [String: Int]) -> CPUConvolutionKernels.DirectForm {
+    defines["WEIGHTS_STAY"] != nil ? .weightsStay : defines["TILE_ROWS"] != nil ? .equalTiles : .general
+  }
+
+  private func forwardDefines(_ g: ConvolutionGeometry) -> [String: Int] {
+    shortDefines((g.r, g.s), stride: g.stride, channels: g.c, outputWidth: g.outputWidth)
   }
 
   /// Macros of the weight gradient, also where one tile holds all weights of a row of taps, or of all of them.

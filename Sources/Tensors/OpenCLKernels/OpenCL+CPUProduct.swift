@@ -22,8 +22,8 @@ extension OpenCL {
 
   /// What is done to a result (..., columns) at last, `finish` in product_cpu.cl: a ReLU; and if it has more than 16 MB,
   /// and its vectors are aligned, it is stored past the caches.
-  func finish(_ result: Shape, relu: Bool, isLast: Bool = true) -> KernelArgument {
-    let passesCaches = isLast && result[-1] % panel == 0 && result.count >= 1 << 22
+  func finish(_ result: Shape, relu: Bool, mayPassCaches: Bool = true) -> KernelArgument {
+    let passesCaches = mayPassCaches && result[-1] % panel == 0 && result.count >= 1 << 22
     return .int((relu ? 1 : 0) + (passesCaches ? 2 : 0))
   }
 
@@ -41,7 +41,8 @@ extension OpenCL {
       "matmul_cpu",
       [.int(m), .int(n), .int(k)] + a.arguments
         + [
-          .buffer(packed), .optional(bias), finish([m, n], relu: relu, isLast: k <= depthBlock), .buffer(c),
+          .buffer(packed), .optional(bias), finish([m, n], relu: relu, mayPassCaches: k <= depthBlock),
+          .buffer(c),
           .int(rows), .int(depthBlock),
         ], tasks: [(m + rows - 1) / rows], scratch: rows * depthBlock + vectorWidth, flops: 2 * m * n * k)
   }

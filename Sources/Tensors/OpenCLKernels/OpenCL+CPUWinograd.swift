@@ -19,14 +19,14 @@ extension OpenCL {
     g.stride == 1 ? [:] : ["STRIDE": g.stride]
   }
 
-  /// Whether a max pool of 2 x 2 happens inside the tiles. If so, all that needs has been checked: a gradient must take the
-  /// same way.
-  func poolsInWinograd(_ g: ConvolutionGeometry) throws -> Bool {
+  /// Whether a max pool of 2 x 2 happens inside the tiles. If so, the kernels of the directions wanted have been checked: a
+  /// gradient must take the same way.
+  func poolsInWinograd(_ g: ConvolutionGeometry, _ directions: [Convolution.Direction]) throws -> Bool {
     func isWanted() -> Bool {
       kernelShape == .cpu && usesWinogradCPU(g) && g.k % panel == 0 && WinogradCPUJob(self, g).hasWholeImages
     }
     guard isWanted() else { return false }
-    for direction in Convolution.Direction.allCases { try checkBeforeUse(direction, g) }
+    for direction in directions { _ = try checkedKernels(direction, g) }
     return isWanted()
   }
 
@@ -41,7 +41,8 @@ extension OpenCL {
     let job = WinogradCPUJob(self, g)
     let end: [KernelArgument] = [
       .buffer(try winogradFilters(weights, filters, g)), .optional(bias?.buffer),
-      finish(g.outputShape, relu: relu, isLast: job.hasSmallFilters), .buffer(y.buffer), .optional(winners),
+      finish(g.outputShape, relu: relu, mayPassCaches: job.hasSmallFilters), .buffer(y.buffer),
+      .optional(winners),
     ]
     if job.hasSmallFilters {
       try job.runByTiles(x, end)

@@ -31,7 +31,8 @@ extension OpenCL {
   }
 }
 
-private struct WinogradCPUWeights {
+/// One weight gradient on one device.
+struct WinogradCPUWeights {
   let device: OpenCL
   let g: ConvolutionGeometry
   let tiles: WinogradTiles

@@ -5,10 +5,10 @@ extension OpenCL {
   func convolve(
     _ g: ConvolutionGeometry, _ x: Tensor, _ weights: Tensor, bias: Tensor?, relu: Bool, into y: Tensor
   ) throws {
-    try checkBeforeUse(.forward, g)
-    switch kernelShape {
-    case .gpu: try convolveGPU(g, x, weights, bias: bias, relu: relu, into: y)
-    case .cpu: try convolveCPU(g, x, weights, bias: bias, relu: relu, into: y)
+    if let kernels = try checkedKernels(.forward, g) {
+      try convolveCPU(kernels, g, x, weights, bias: bias, relu: relu, into: y)
+    } else {
+      try convolveGPU(g, x, weights, bias: bias, relu: relu, into: y)
     }
   }
 
@@ -16,10 +16,10 @@ extension OpenCL {
   func convolveInputGradient(
     _ g: ConvolutionGeometry, _ dy: Tensor, _ weights: Tensor, mask: Tensor?, into dx: Tensor
   ) throws {
-    try checkBeforeUse(.inputGradient, g)
-    switch kernelShape {
-    case .gpu: try convolveInputGradientGPU(g, dy, weights, mask: mask?.buffer, into: dx)
-    case .cpu: try convolveInputGradientCPU(g, dy, weights, mask: mask, into: dx)
+    if let kernels = try checkedKernels(.inputGradient, g) {
+      try convolveInputGradientCPU(kernels, g, dy, weights, mask: mask, into: dx)
+    } else {
+      try convolveInputGradientGPU(g, dy, weights, mask: mask?.buffer, into: dx)
     }
   }
 
@@ -27,10 +27,10 @@ extension OpenCL {
   func convolveWeightGradient(
     _ g: ConvolutionGeometry, _ x: Tensor, _ dy: Tensor, into dw: Tensor
   ) throws {
-    try checkBeforeUse(.weightGradient, g)
-    switch kernelShape {
-    case .gpu: try convolveWeightGradientGPU(g, x, dy, into: dw)
-    case .cpu: try convolveWeightGradientCPU(g, x, dy, into: dw)
+    if let kernels = try checkedKernels(.weightGradient, g) {
+      try convolveWeightGradientCPU(kernels, g, x, dy, into: dw)
+    } else {
+      try convolveWeightGradientGPU(g, x, dy, into: dw)
     }
   }
 

@@ -10,7 +10,10 @@ public func conv2dMaxPooled(
 ) throws -> Tensor {
   let geometry = try ConvolutionGeometry(images: x.shape, weights: weight.shape, stride: 1, padding: padding)
   let window = PoolWindow(rows: 2, columns: 2, stride: 2, input: geometry.outputShape)
-  guard window.isValid, try x.device.poolsInWinograd(geometry) else {
+  var directions = [Convolution.Direction.forward]
+  if x.isRecorded { directions.append(.inputGradient) }
+  if weight.isRecorded { directions.append(.weightGradient) }
+  guard window.isValid, try x.device.poolsInWinograd(geometry, directions) else {
     return try maxPool2d(conv2d(x, weight, bias: bias, padding: padding, activation: .relu), size: 2)
   }
   Workload.recorder?.add(geometry)
@@ -41,11 +44,13 @@ public func conv2dMaxPooled(
 }
 
 extension Device {
-  /// Whether the tiles of a convolution can hold a max pool of 2 x 2.
-  fileprivate func poolsInWinograd(_ geometry: ConvolutionGeometry) throws -> Bool {
+  /// Whether the tiles of a convolution can hold a max pool of 2 x 2 in the directions wanted.
+  fileprivate func poolsInWinograd(
+    _ geometry: ConvolutionGeometry, _ directions: [Convolution.Direction]
+  ) throws -> Bool {
     switch self {
     case .cpu(let cpu): cpu.usesWinograd(geometry) && geometry.k % cpu.kernels.panelWidth == 0
-    case .openCL(let openCL): try openCL.poolsInWinograd(geometry)
+    case .openCL(let openCL): try openCL.poolsInWinograd(geometry, directions)
     }
   }
 }

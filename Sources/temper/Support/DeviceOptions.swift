@@ -51,7 +51,7 @@ struct DeviceOptions: ParsableArguments {
       progress.report("compiling \($1) OpenCL programs for \(name)", $0, of: $1)
     }
     try device.checkKernels(
-      progress: { progress.report("checking the kernels of \(name)", $0, of: $1) },
+      progress: { $0 < $1 ? progress.report("checking the kernels of \(name)", $0, of: $1) : progress.end() },
       warn: { Console.note("warning: \($0)") })
     if device.precision != precision {
       Console.note("warning: --precision \(precision.rawValue) is given up: operands stay float32")

@@ -1,0 +1,102 @@
+import Devices
+
+extension KernelCheck {
+  /// Checks of convolutions on CPU runtimes, which compile slowly: each waits for the first use of its kernels.
+  static let cpuConvolutions: [KernelCheck] =
+    [
+      cpuCheck(.forward, .winograd(stride: 1, sharesTiles: false), [(16, 35, 1)]),
+      cpuCheck(.forward, .winograd(stride: 1, sharesTiles: true), [(16, 35, 1)]),
+      cpuCheck(.forward, .winograd(stride: 2, sharesTiles: false), [(16, 35, 2)]),
+      cpuCheck(.forward, .winograd(stride: 2, sharesTiles: true), [(16, 35, 2)]),
+      cpuCheck(.forward, .winogradOfColors, [(3, 48, 1)]),
+      cpuCheck(.forward, .direct(.weightsStay), [(1, 64, 1)]),
+      cpuCheck(.forward, .direct(.equalTiles), [(3, 35, 1)]),
+
+      cpuCheck(.inputGradient, .winograd(stride: 1, sharesTiles: true), [(16, 35, 1)]),
+      cpuCheck(.inputGradient, .winogradByImages(stride: 1), [(16, 35, 1)]),
+      cpuCheck(.inputGradient, .winogradByImages(stride: 2), [(16, 35, 2)]),
+      cpuCheck(.inputGradient, .gathered(channels: 1), [(1, 64, 1)]),
+      cpuCheck(.inputGradient, .gathered(channels: 3), [(3, 64, 1)]),
+      cpuCheck(.inputGradient, .scattered, [(1, 35, 1)]),
+      cpuCheck(.inputGradient, .direct(.weightsStay), [(35, 1, 1)]),
+      cpuCheck(.inputGradient, .direct(.equalTiles), [(35, 3, 1)]),
+
+      cpuCheck(.weightGradient, .winogradSums(stride: 1, sharesTiles: false), [(16, 35, 1)]),
+      cpuCheck(.weightGradient, .winogradSums(stride: 1, sharesTiles: true), [(16, 35, 1)]),
+      cpuCheck(.weightGradient, .winogradSums(stride: 2, sharesTiles: false), [(16, 35, 2)]),
+      cpuCheck(.weightGradient, .winogradSums(stride: 2, sharesTiles: true), [(16, 35, 2)]),
+      cpuCheck(.weightGradient, .winogradOfColors, [(3, 48, 1)]),
+      cpuCheck(.weightGradient, .direct(.oneTile), [(1, 64, 1)]),
+    ]
+    + Convolution.Direction.allCases.flatMap {
+      [cpuCheck($0, .direct(.general), manyChannels), cpuCheck($0, .gpu, fewChannels + manyChannels)]
+    }
+
+  private static func cpuCheck(
+    _ direction: Convolution.Direction, _ kernels: CPUConvolutionKernels, _ layers: [Layer]
+  ) -> KernelCheck {
+    KernelCheck(
+      "convolution, \(direction.rawValue), \(kernels)", variant: kernels.variant, shape: .cpu,
+      waitsFor: CPUConvolutionUse(direction, kernels)
+    ) { device in
+      guard kernels != .gpu else { return true }
+      return try kernels.forced {
+        try layers.allSatisfy { device.cpuKernels(direction, try geometry($0)) == kernels }
+      }
+    } passes: { device in
+      try kernels.forced {
+        guard kernels == .gpu else { return try convolution(direction, layers, on: .openCL(device)) }
+        return try device.withGPUKernels { try convolution(direction, layers, on: .openCL(device)) }
+      }
+    }
+  }
+}
+
+extension CPUConvolutionKernels {
+  /// What a failed check of them disables.
+  fileprivate var variant: String {
+    switch self {
+    case .winograd(let stride, _), .winogradByImages(let stride), .winogradSums(let stride, _):
+      stride == 1 ? "winograd" : OpenCL.stridedWinograd
+    case .winogradOfColors: "winograd"
+    case .gpu: OpenCL.KernelShape.gpu.rawValue
+    case .product, .direct, .gathered, .scattered: OpenCL.KernelShape.cpu.rawValue
+    }
+  }
+
+  /// Runs `body` where these kernels are chosen for a small layer.
+  fileprivate func forced<R>(_ body: () throws -> R) rethrows -> R {
+    let algorithm: ConvolutionAlgorithm
+    var largestFilter = 1 << 14
+    switch self {
+    case .winograd(_, let sharesTiles), .winogradSums(_, let sharesTiles):
+      algorithm = .winograd
+      if sharesTiles { largestFilter = 0 }
+    case .winogradByImages, .winogradOfColors: algorithm = .winograd
+    case .product, .direct, .gathered, .scattered, .gpu: algorithm = .direct
+    }
+    return try WinogradSchedule.$largestFilterPerTask.withValue(largestFilter) {
+      try ConvolutionAlgorithm.$forced.withValue(algorithm, operation: body)
+    }
+  }
+}
+
+extension CPUConvolutionKernels: CustomStringConvertible {
+  /// As in messages.
+  package var description: String {
+    switch self {
+    case .product: "a product"
+    case .winograd(let stride, let sharesTiles), .winogradSums(let stride, let sharesTiles):
+      "Winograd's of stride \(stride)" + (sharesTiles ? " with shared tiles" : "")
+    case .winogradByImages(let stride): "Winograd's of stride \(stride), transposed"
+    case .winogradOfColors: "Winograd's of three channels"
+    case .direct(.general): "direct"
+    case .direct(.weightsStay): "direct with weights in registers"
+    case .direct(.equalTiles): "direct with equal tiles"
+    case .direct(.oneTile): "direct with one tile"
+    case .gathered(let channels): "of a first layer with \(channels) channels"
+    case .scattered: "of a first layer, scattered"
+    case .gpu: "with the kernels of GPUs"
+    }
+  }
+}
