@@ -130,13 +130,14 @@ final class Uploads {
     var done = 0
     defer { busy.removeFirst(done) }
     for item in busy {
-      let statuses = item.events.all.map { OpenCL.status(api, of: $0) }
-      guard statuses[1] <= CL_COMPLETE else { return }
+      let placement = OpenCL.status(api, of: item.events.placement)
+      guard placement <= CL_COMPLETE else { return }
+      // Of a failure the transfer's own status says more than that of the copy that waited for it.
+      let transfer = min(CL_COMPLETE, OpenCL.status(api, of: item.events.transfer))
       done += 1
       for event in item.events.all { _ = api.clReleaseEvent(event) }
       free[item.block.size, default: []].append(item.block)
-      // The transfer's own status says more than that of the copy that waited for it.
-      for status in statuses { try OpenCL.check(status, "an upload") }
+      try OpenCL.check(transfer < CL_COMPLETE ? transfer : placement, "an upload")
     }
   }
 
