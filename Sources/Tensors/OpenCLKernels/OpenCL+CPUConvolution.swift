@@ -21,7 +21,8 @@ extension OpenCL {
         images: x, outputHeight: g.outputHeight, outputWidth: g.outputWidth, stride: g.stride,
         padding: (g.padding, g.padding), offset: (0, 0), spread: 1)
       try convolveDirectly(
-        pass, taps, weights, transposed: false, bias: bias, relu: relu, into: y, defines: layerDefines(g))
+        pass, taps, weights, transposed: false, bias: bias, relu: relu, into: y,
+        defines: directMacros(.forward, g))
     default: preconditionFailure("\(kernels) compute no forward convolution")
     }
   }
@@ -69,7 +70,7 @@ extension OpenCL {
       "convolution_scatter_cpu",
       extents.map { .int($0) } + [
         .buffer(dy.buffer), .buffer(panels), .optional(mask?.buffer), .buffer(dx.buffer),
-      ], tasks: [g.n], scratch: scatterFloats(g), defines: layerDefines(g),
+      ], tasks: [g.n], scratch: scatterFloats(g), defines: directMacros(.inputGradient, g),
       flops: g.operations)
   }
 
@@ -81,7 +82,8 @@ extension OpenCL {
       "convolution_gather_cpu",
       [g.h, g.w, g.outputHeight, g.outputWidth, g.k, g.padding].map { .int($0) } + [
         .buffer(dy.buffer), .buffer(weights.buffer), .optional(mask?.buffer), .buffer(dx.buffer),
-      ], tasks: [g.n], scratch: gatherFloats(g), defines: layerDefines(g), flops: g.operations)
+      ], tasks: [g.n], scratch: gatherFloats(g), defines: directMacros(.inputGradient, g),
+      flops: g.operations)
   }
 
   /// As on the CPU path, where the weights of a row of taps fit the registers.
@@ -107,7 +109,7 @@ extension OpenCL {
           offset: (py, px), spread: g.stride)
         try convolveDirectly(
           pass, taps, weights, transposed: true, bias: nil, relu: false, into: dx,
-          defines: shortDefines(
+          defines: shortMacros(
             (taps.rows, taps.columns), stride: 1, channels: g.k, outputWidth: pass.outputWidth))
       }
     }
@@ -134,7 +136,7 @@ extension OpenCL {
   }
 
   /// The stride in scratch (COPIED_STRIDE): for a single tap only the pixels that it sees are copied.
-  private func copiedStride(_ rows: Int, _ columns: Int, _ stride: Int) -> Int {
+  func copiedStride(_ rows: Int, _ columns: Int, _ stride: Int) -> Int {
     rows == 1 && columns == 1 ? 1 : stride
   }
 
@@ -214,7 +216,7 @@ extension OpenCL {
   }
 
   /// Whether a direct weight gradient reads dy where it lies.
-  private func readsGradientInPlace(_ g: ConvolutionGeometry) -> Bool {
+  func readsGradientInPlace(_ g: ConvolutionGeometry) -> Bool {
     g.k % panel == 0 && g.r * g.s * g.c <= 128
   }
 
@@ -258,69 +260,9 @@ extension OpenCL {
         .buffer(x.buffer), .buffer(dy.buffer), .buffer(partial.buffer), .int(rows),
       ], tasks: [chunks, (panels + panelsPerPart - 1) / panelsPerPart],
       scratch: weightGradientFloats(g, rows: rows),
-      defines: forwardDefines(g).isEmpty ? weightGradientDefines(g) : layerDefines(g),
+      defines: directMacros(.weightGradient, g),
       flops: g.operations)
     try sumPartials(partial, chunks: chunks, count: g.weightShape.count, into: dw)
-  }
-}
-
-extension OpenCL {
-  /// Macros of the kernels of a layer: those of few channels share a program, others are as general as they can be.
-  private func layerDefines(_ g: ConvolutionGeometry) -> [String: Int] {
-    let short = forwardDefines(g)
-    guard !short.isEmpty else { return [:] }
-    return short.merging(weightGradientDefines(g)) { $1 }
-      .merging(usesGather(g) ? ["CHANNELS": g.c] : [:]) { $1 }
-  }
-
-  /// What the macros of a direct convolution make of it.
-  func directForm(
-    _ direction: Convolution.Direction, _ g: ConvolutionGeometry
-  ) -> CPUConvolutionKernels.DirectForm {
-    switch direction {
-    case .weightGradient: return weightGradientDefines(g)["SEGMENT_TILE"] == nil ? .general : .oneTile
-    case .forward: return form(forwardDefines(g))
-    case .inputGradient:
-      let taps = ((g.r - 1) / g.stride + 1, (g.s - 1) / g.stride + 1)
-      return form(shortDefines(taps, stride: 1, channels: g.k, outputWidth: (g.w - 1) / g.stride + 1))
-    }
-  }
-
-  private func form(_ defines: [String: Int]) -> CPUConvolutionKernels.DirectForm {
-    defines["WEIGHTS_STAY"] != nil ? .weightsStay : defines["TILE_ROWS"] != nil ? .equalTiles : .general
-  }
-
-  private func forwardDefines(_ g: ConvolutionGeometry) -> [String: Int] {
-    shortDefines((g.r, g.s), stride: g.stride, channels: g.c, outputWidth: g.outputWidth)
-  }
-
-  /// Macros of the weight gradient, also where one tile holds all weights of a row of taps, or of all of them.
-  private func weightGradientDefines(_ g: ConvolutionGeometry) -> [String: Int] {
-    let segment = g.s * g.c
-    let place = readsGradientInPlace(g) ? ["IN_PLACE": 1] : [:]
-    guard segment <= tileHeight else { return place }
-    let together = g.r * segment <= tileHeight ? g.r : 1
-    return place.merging([
-      "SEGMENT": segment, "TAP_ROWS": g.r, "PIXEL": copiedStride(g.r, g.s, g.stride) * g.c,
-      "TOGETHER": together,
-      "SEGMENT_TILE": together * segment,
-    ]) { $1 }
-  }
-
-  /// Macros of a convolution of few channels: unrolled taps, and tiles that are equally high.
-  private func shortDefines(
-    _ taps: (rows: Int, columns: Int), stride: Int, channels: Int, outputWidth: Int
-  ) -> [String: Int] {
-    let segment = channels * taps.columns
-    guard taps.rows > 0, (1...9).contains(segment) else { return [:] }
-    let shared = [
-      "SEGMENT": segment, "TAP_ROWS": taps.rows,
-      "PIXEL": copiedStride(taps.rows, taps.columns, stride) * channels,
-    ]
-    if vectorWidth == 16, taps.rows * segment <= 12 { return shared.merging(["WEIGHTS_STAY": 1]) { $1 } }
-    let highest = vectorWidth == 16 ? 14 : 6
-    let tiles = max(1, (outputWidth + highest - 1) / highest)
-    return shared.merging(["TILE_ROWS": (outputWidth + tiles - 1) / tiles]) { $1 }
   }
 }
 
