@@ -16,8 +16,9 @@ final class ProgramLibrary: @unchecked Sendable {
   private var counts = ProgramUse()
   /// Set while times are taken.
   var profile: Profile?
-  /// Options of every build. Denormals and precise division stay as the standard has them.
-  private static let options = "-cl-std=CL1.2"
+  /// Options of every build. Denormals and precise division stay as the standard has them; PoCL would count its warnings
+  /// on standard error.
+  private static let options = "-cl-std=CL1.2 -w"
 
   init(
     api: TemperOpenCL, context: cl_context, info: OpenCLDeviceInfo, cache: ProgramCache?,
