@@ -34,7 +34,7 @@ STORE_TO(private)
 #define HEIGHT 6
 #endif
 #define LOW (HEIGHT / 3)
-#define ONE_ITEM __attribute__((reqd_work_group_size(1, 1, 1)))
+#define ONE_ITEM __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(VEC)))
 #define UNROLL _Pragma("unroll")
 // Runtimes compile kernels at their first use: code is repeated only where it pays. PoCL compiles the body of a kernel
 // three times, but a function once if it asks for no ids: what an item does is a function, to which the kernel hands them.

@@ -123,16 +123,20 @@ package struct KernelCheck: Sendable {
   static func convolution(
     _ direction: Convolution.Direction, _ layers: [Layer], on device: Device
   ) throws -> Bool {
-    try layers.allSatisfy { layer in
-      let error = try ConvolutionError(geometry(layer), rounded: device.precision)
-        .largest(direction, on: device)
-      return error <= tolerance
+    try convolution(direction, layers.map { try geometry($0) }, on: device)
+  }
+
+  static func convolution(
+    _ direction: Convolution.Direction, _ geometries: [ConvolutionGeometry], on device: Device
+  ) throws -> Bool {
+    try geometries.allSatisfy { g in
+      try ConvolutionError(g, rounded: device.precision).largest(direction, on: device) <= tolerance
     }
   }
 
-  static func geometry(_ layer: Layer) throws -> ConvolutionGeometry {
+  static func geometry(_ layer: Layer, height: Int = 9, width: Int = 18) throws -> ConvolutionGeometry {
     try ConvolutionGeometry(
-      images: [2, 9, 18, layer.channels], weights: [3, 3, layer.channels, layer.outputs],
+      images: [2, height, width, layer.channels], weights: [3, 3, layer.channels, layer.outputs],
       stride: layer.stride, padding: 1)
   }
 }

@@ -36,11 +36,20 @@ struct KernelCheckTests {
     #expect(Set(checks.compactMap(\.waitsFor)).count == checks.count - 1)
   }
 
+  /// Kilobytes of local memory of CPU runtimes: the least that OpenCL allows, that of Intel's (256), and what is plenty.
+  private static let localMemories = [32, 64, 128, 256, 8192]
+
+  /// A CPU runtime with so much local memory.
+  private func open(kilobytes: Int, vectorWidth: Int) throws -> OpenCL {
+    var info = OpenCLDeviceInfo.all[0]
+    info.localMemory = kilobytes << 10
+    return try OpenCL(info, kernelShape: .cpu, vectorWidth: vectorWidth, cache: nil)
+  }
+
   /// Whatever computes a convolution on a CPU runtime has a check.
-  @Test(arguments: [4, 8, 16])
-  func everyChoiceHasACheck(vectorWidth: Int) throws {
-    let device = try OpenCL(
-      OpenCLDeviceInfo.all[0], kernelShape: .cpu, vectorWidth: vectorWidth, cache: nil)
+  @Test(arguments: [4, 8, 16], localMemories)
+  func everyChoiceHasACheck(vectorWidth: Int, kilobytes: Int) throws {
+    let device = try open(kilobytes: kilobytes, vectorWidth: vectorWidth)
     let checks = try KernelCheck.all.filter { try $0.shape == .cpu && $0.reaches(device) }
     let checked = Set(checks.compactMap(\.waitsFor))
     var random = Seeded(9)
@@ -64,6 +73,32 @@ struct KernelCheckTests {
     }
     let unused = checked.subtracting(chosen)
     #expect(unused.allSatisfy { $0.kernels == .gpu }, "the search reaches what is checked: \(unused)")
+  }
+
+  /// What does not fit local memory is done in smaller parts or in another way. Launches of more fail.
+  @Test(arguments: [32, 64, 256])
+  func convolutionsFitLocalMemory(kilobytes: Int) throws {
+    let device = try open(kilobytes: kilobytes, vectorWidth: 16)
+    let layers = [
+      (1, 32, 1), (3, 64, 1), (16, 16, 1), (32, 64, 1), (64, 64, 1), (128, 160, 1), (16, 32, 2), (64, 128, 2),
+      (160, 128, 2),
+    ]
+    for (c, k, stride) in layers {
+      let g = try ConvolutionGeometry(
+        images: [3, 18, 33, c], weights: [3, 3, c, k], stride: stride, padding: 1)
+      for direction in Convolution.Direction.allCases {
+        let error = try ConvolutionAlgorithm.$forced.withValue(.winograd) {
+          try ConvolutionError(g).largest(direction, on: .openCL(device))
+        }
+        #expect(error < 1e-4, "\(direction) of \(g)")
+      }
+    }
+    let usesWinograd =
+      try device.cpuKernels(
+        .forward,
+        ConvolutionGeometry(images: [8, 32, 32, 128], weights: [3, 3, 128, 128], stride: 1, padding: 1))
+      == .winograd(stride: 1, sharesTiles: true)
+    #expect(usesWinograd == (kilobytes >= 64))
   }
 
   /// Each kernel of a product or convolution that computes one wrong number is found, and the other shape is used.

@@ -26,7 +26,7 @@ public struct OpenCLDeviceInfo: Sendable, Encodable, Equatable {
   /// Bytes of global memory.
   public let globalMemory: Int
   /// Bytes of local memory per work group.
-  public let localMemory: Int
+  public package(set) var localMemory: Int
   /// Most work items of a work group.
   public let maximumWorkGroup: Int
   /// Largest single allocation in bytes.

@@ -1,4 +1,5 @@
 import Devices
+import FileFormats
 
 /// Products shaped for CPU runtimes; see `product_cpu.cl`.
 extension OpenCL {
@@ -15,6 +16,10 @@ extension OpenCL {
     _ name: String, _ arguments: [KernelArgument], tasks: [Int], scratch: Int? = nil,
     defines: [String: Int] = [:], flops: Int? = nil
   ) throws {
+    if let scratch, !fits(scratch) {
+      throw TemperError(
+        .internal, field: name, "wants \(scratch * 4) bytes of local memory, of \(info.localMemory)")
+    }
     try launch(
       name, arguments + (scratch.map { [.local($0 * 4)] } ?? []), global: tasks,
       local: tasks.map { _ in 1 }, defines: defines, flops: flops)

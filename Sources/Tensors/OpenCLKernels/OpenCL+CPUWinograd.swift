@@ -111,19 +111,20 @@ struct WinogradCPUJob {
 
   private var defines: [String: Int] { device.winogradDefines(g) }
   private var tilesPerImage: Int { tiles.down * tiles.across }
-  var hasSmallFilters: Bool { g.c * g.k <= WinogradSchedule.largestFilterPerTask }
-  /// Whether local memory holds a task of the forward convolution and, with stride 1, of that of dy with rotated filters.
-  var fits: Bool {
-    if g.stride == 1 {
-      return device.fits(blockFloats(device.tileHeight, g.c))
-        && device.fits(blockFloats(device.tileHeight, g.k))
-    }
-    return device.fits(hasSmallFilters ? blockFloats(device.tileHeight, g.c) : partFloats)
+  /// Whether a task transforms what it multiplies: so it is with few filters, where local memory holds both, with stride 1
+  /// also for the convolution of dy with rotated filters.
+  var hasSmallFilters: Bool {
+    g.c * g.k <= WinogradSchedule.largestFilterPerTask
+      && device.fits(blockFloats(device.tileHeight, g.stride == 1 ? max(g.c, g.k) : g.c))
   }
+  /// Whether local memory holds a task.
+  var fits: Bool { part > 0 }
 
   /// Tiles of a task that shares transformed tiles, and local memory for their products.
-  private var part: Int { 4 * device.tileHeight }
-  private var partFloats: Int { tiles.products * (part * device.panel + 16) }
+  private var part: Int {
+    (1...4).map { $0 * device.tileHeight }.last { device.fits(partFloats($0)) } ?? 0
+  }
+  private func partFloats(_ count: Int) -> Int { tiles.products * (count * device.panel + 16) }
 
   /// Whether the input gradient can take whole images.
   var hasWholeImages: Bool { hasSmallFilters && device.fits(gradientFloats(images: 1)) }
@@ -158,6 +159,7 @@ struct WinogradCPUJob {
   /// For large filters: all tasks transform a larger block of tiles, then share the panels of outputs, so that each
   /// filter is read once per block.
   func runByPanels(_ x: Tensor, _ end: [KernelArgument]) throws {
+    let part = part
     let block = max(
       2 * part, min((tiles.count + part - 1) / part, (1 << 21) / (tiles.products * g.c) / part) * part)
     let values = try device.makeBuffer(byteCount: tiles.products * (block * g.c + 16) * 4)
@@ -169,7 +171,7 @@ struct WinogradCPUJob {
         [first, last, g.c, g.outputHeight, g.outputWidth, g.k].map { .int($0) } + [.buffer(values)] + end
           + [.int(block), .int(part)],
         tasks: [(last - first + part - 1) / part, device.panels(g.k)],
-        scratch: partFloats, defines: defines)
+        scratch: partFloats(part), defines: defines)
     }
   }
 

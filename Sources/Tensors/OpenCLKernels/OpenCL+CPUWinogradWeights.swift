@@ -72,7 +72,9 @@ struct WinogradCPUWeights {
   func sumByPoints(_ x: Tensor, _ dy: Tensor, _ winners: Buffer?, into sums: Buffer) throws {
     let perTile = tiles.products * (g.c + panels * device.panel)
     let blocks = (tiles.count * perTile + (1 << 21) - 1) >> 21
-    let block = max(4608 / tiles.products, (tiles.count + blocks - 1) / blocks + 3) / 4 * 4
+    let wished = max(4608 / tiles.products, (tiles.count + blocks - 1) / blocks + 3) / 4 * 4
+    let scratchPerTile = device.tileHeight * (g.stride == 1 ? 1 : 16)
+    let block = min(wished, (device.info.localMemory / 4 - device.vectorWidth) / scratchPerTile / 4 * 4)
     let values = try device.makeBuffer(byteCount: tiles.products * (block * g.c + 16) * 4)
     let gradients = try device.makeBuffer(
       byteCount: panels * tiles.products * (block * device.panel + 16) * 4)
@@ -90,7 +92,7 @@ struct WinogradCPUWeights {
         [.int(last - first), .int(g.c), .int(g.k), .buffer(values), .buffer(gradients), .buffer(sums)]
           + [block, part, first > 0 ? 1 : 0].map { .int($0) },
         tasks: [WinogradTiles.points, (panels + part - 1) / part],
-        scratch: device.tileHeight * block * (g.stride == 1 ? 1 : 16) + device.vectorWidth,
+        scratch: scratchPerTile * block + device.vectorWidth,
         defines: device.winogradDefines(g))
     }
   }
