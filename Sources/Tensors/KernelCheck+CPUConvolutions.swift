@@ -35,12 +35,15 @@ extension KernelCheck {
   private static let winograd: [Layer] = [(16, 35, 1), (16, 16, 1)]
   private static let stridedWinograd: [Layer] = [(16, 35, 2), (16, 16, 2)]
 
-  /// A check of those layers that the kernels are chosen for, of few outputs and small images where local memory is small.
+  /// A check of those layers that the kernels are chosen for, of few outputs and of small images where local memory is small.
   private static func cpuCheck(
     _ direction: Convolution.Direction, _ kernels: CPUConvolutionKernels, _ layers: [Layer]
   ) -> KernelCheck {
     @Sendable func reached(_ device: OpenCL) throws -> [ConvolutionGeometry] {
-      let geometries = try layers.flatMap { try [geometry($0), geometry($0, height: 4, width: 4)] }
+      var geometries = try layers.map { try geometry($0) }
+      if case .winogradByImages = kernels {
+        geometries += try layers.map { try geometry($0, height: 4, width: 4) }
+      }
       guard kernels != .gpu else { return geometries }
       return kernels.forced { geometries.filter { device.cpuKernels(direction, $0) == kernels } }
     }

@@ -34,8 +34,11 @@ package struct KernelCheck: Sendable {
   /// Every check: products and direct convolutions of both shapes and of matrix units, without and with asynchronous
   /// copies, and Winograd's algorithm.
   package static let all: [KernelCheck] =
-    OpenCL.KernelShape.allCases.map { shape in
-      KernelCheck("matrix product", variant: shape.rawValue, shape: shape) { try product(on: .openCL($0)) }
+    OpenCL.KernelShape.allCases.flatMap { shape in
+      [
+        KernelCheck("matrix product", variant: shape.rawValue, shape: shape) { try product(on: .openCL($0)) },
+        KernelCheck("long sum", variant: shape.rawValue, shape: shape) { try longSum(on: $0) },
+      ]
     }
     + Convolution.Direction.allCases.flatMap { direction in
       [
@@ -88,15 +91,29 @@ package struct KernelCheck: Sendable {
     }
   }
 
+  /// A driver may leave loops: llvmpipe of Mesa 22.3 does after 65,000 iterations. One work group of the kernel that the other
+  /// products have compiled sums all.
+  private static func longSum(on device: OpenCL) throws -> Bool {
+    let (m, n, k) = usual
+    let tile = device.shippedPlan(ProductShape(rows: m, columns: n, depth: k)).tile
+    return try ProductPlan.$forced.withValue(ProductPlan(tile: tile)) {
+      try product((2, 2, (1 << 18) + 1), transposes: [(false, false)], on: .openCL(device), tolerance: 1e-6)
+    }
+  }
+
+  private static let usual = (37, 70, 45)
+  private static let usualTransposes = [(false, false), (true, false), (false, true)]
+
   private static func product(
-    _ extents: (Int, Int, Int) = (37, 70, 45), on device: Device, tolerance: Double = tolerance
+    _ extents: (Int, Int, Int) = usual, transposes: [(Bool, Bool)] = usualTransposes, on device: Device,
+    tolerance: Double = tolerance
   ) throws -> Bool {
     let (m, n, k) = extents
     let rounded = device.precision.rounded
     var stream = RandomStream(seed: 1, purpose: .weights)
     let a = (0..<m * k).map { _ in 2 * stream.nextUniform() - 1 }
     let b = (0..<k * n).map { _ in 2 * stream.nextUniform() - 1 }
-    for (transposeA, transposeB) in [(false, false), (true, false), (false, true)] {
+    for (transposeA, transposeB) in transposes {
       let c = try MatMul(transposeA: transposeA, transposeB: transposeB)(
         Tensor(a, shape: transposeA ? [k, m] : [m, k], on: device),
         Tensor(b, shape: transposeB ? [n, k] : [k, n], on: device)

@@ -39,6 +39,20 @@ struct QueueTests {
     #expect(transfer.end <= copy.start, "the transfer stood in the queue behind the copy")
   }
 
+  /// A transfer that fails on the device is reported by whatever waits next; the memory that it used serves again.
+  @Test(.enabled(if: !isUnderOclgrind)) func failedUploadsAreReported() throws {
+    let openCL = try OpenCL(OpenCLDeviceInfo.all[0])
+    let device = Device.openCL(openCL)
+    let buffer = try device.makeBuffer(byteCount: 8192)
+    let fail = try openCL.failNextUpload()
+    try [UInt8](repeating: 1, count: 8192).withUnsafeBytes { try device.write($0, to: buffer) }
+    fail()
+    let error = #expect(throws: TemperError.self) { try device.synchronize() }
+    #expect(error?.kind == .deviceUnavailable && error?.field == "an upload")
+    try [UInt8](repeating: 2, count: 8192).withUnsafeBytes { try device.write($0, to: buffer) }
+    #expect(try read(buffer, on: device).allSatisfy { $0 == 2 })
+  }
+
   private func read(_ buffer: Buffer, on device: Device) throws -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: buffer.byteCount)
     try bytes.withUnsafeMutableBytes { try device.read(buffer, into: $0) }

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Compiles the GPU-shaped kernels for real GPUs, without one, and prints what they would use.
 
-    python3 tools/reference/gpu_resources.py [--clang PATH] [--ptxas PATH] [--tensor-cores]
+    python3 tools/reference/gpu_resources.py [--clang PATH] [--ptxas PATH] [--tensor-cores | --intel OCLOC]
 
-Needs a clang that has the targets amdgcn and nvptx64 (clang-15 of Debian has), and for NVIDIA's registers ptxas, which is
+With --intel it compiles every kernel for Intel's GPUs instead, by their driver's own compiler (ocloc, in the package
+intel-opencl-icd of Debian), and prints how many items share a hardware thread, instructions, and bytes of spilled
+registers. For others it needs a clang that has the targets amdgcn and nvptx64 (clang-15 of Debian has), and for NVIDIA's registers ptxas, which is
 in the package nvidia-cuda-nvcc-cu12 of PyPI. Prints registers per work item, bytes of spilled or private memory, and
 the instructions of the kernel's code: fused multiply-adds, reads of local memory of 16 and of 4 bytes, and loads of
 global memory of 16 and of 4 bytes. Of the kernels for tensor cores, with --tensor-cores nothing but these, it prints the
@@ -199,12 +201,51 @@ def report_all_tensor_cores(clang, ptxas):
                 report_tensor_cores(clang, ptxas, family, kernel, macros)
 
 
+def report_intel(ocloc, processor, family, macros):
+    with tempfile.TemporaryDirectory() as folder:
+        with open(folder + "/kernel.cl", "w", encoding="utf-8") as file:
+            file.write(source("common") + source(family))
+        options = " ".join(["-cl-std=CL1.2"] + [f"-D{name}={value}" for name, value in macros.items()])
+        subprocess.run(
+            [ocloc, "compile", "-file", folder + "/kernel.cl", "-device", processor, "-options", options, "-out_dir",
+             folder], check=True, stdout=subprocess.DEVNULL,
+            env={**os.environ, "IGC_ShaderDumpEnable": "1", "IGC_DumpToCustomDir": folder})
+        for name in sorted(glob.glob(folder + "/**/*_simd*.asm", recursive=True)):
+            with open(name, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+            kernel, instructions = (
+                re.search(pattern, text).group(1) for pattern in (r"\.kernel (\w+)", r"//.*instCount (\d+)"))
+            spilled = re.search(r"//.*spill size (\d+)", text)
+            items = re.search(r"_simd(\d+)", os.path.basename(name)).group(1)
+            print(f"  {processor:8} {kernel:34} items {items:>2}  instructions {instructions:>4}  "
+                  f"spilled {spilled.group(1) if spilled else 0}")
+
+
+def report_all_intel(ocloc):
+    # skl: Skylake, tgllp: Tiger Lake, dg2: Arc.
+    for processor in ("skl", "tgllp", "dg2"):
+        for family in ("matmul_gpu", "convolution_gpu"):
+            for extents in ((64, 64, 16, 8, 4), (64, 32, 16, 4, 4), (32, 32, 16, 4, 4), (128, 128, 8, 8, 8)):
+                print(family, "tile", extents)
+                report_intel(ocloc, processor, family, tile(*extents))
+        for extent in (4, 2):
+            print("winograd_gpu extent", extent)
+            report_intel(ocloc, processor, "winograd_gpu", {"EXTENT": extent})
+        for family in ("attack", "elementwise", "normalization", "optimizer", "pooling", "random", "reduction", "reduction_gpu"):
+            print(family)
+            report_intel(ocloc, processor, family, {})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clang", default=(sorted(glob.glob("/usr/lib/llvm-*/bin/clang")) or ["clang"])[-1])
     parser.add_argument("--ptxas", default=shutil.which("ptxas"))
     parser.add_argument("--tensor-cores", action="store_true")
+    parser.add_argument("--intel", metavar="OCLOC")
     options = parser.parse_args()
+    if options.intel:
+        report_all_intel(options.intel)
+        return
     report_all_tensor_cores(options.clang, options.ptxas)
     if options.tensor_cores:
         return

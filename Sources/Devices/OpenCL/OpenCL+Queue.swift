@@ -114,16 +114,32 @@ extension OpenCL {
 
   /// Holds back everything that is queued from here on until the result is called.
   package func holdQueue() throws -> () -> Void {
-    var status: cl_int = 0
-    let gate = api.clCreateUserEvent(context, &status)
-    try OpenCL.check(status, "clCreateUserEvent")
-    var waited = gate
+    let gate = try userEvent()
+    var waited: cl_event? = gate
     try OpenCL.check(api.clEnqueueBarrierWithWaitList(queue, 1, &waited, nil), "clEnqueueBarrierWithWaitList")
     let api = self.api
     return {
-      _ = api.clSetUserEventStatus(gate!, CL_COMPLETE)
-      _ = api.clReleaseEvent(gate!)
+      _ = api.clSetUserEventStatus(gate, CL_COMPLETE)
+      _ = api.clReleaseEvent(gate)
     }
+  }
+
+  /// Lets the transfer of the next write fail once it is queued, until the result is called.
+  package func failNextUpload() throws -> () -> Void {
+    let gate = try userEvent()
+    uploads?.gate = gate
+    let api = self.api
+    return {
+      _ = api.clSetUserEventStatus(gate, CL_OUT_OF_RESOURCES)
+      _ = api.clReleaseEvent(gate)
+    }
+  }
+
+  private func userEvent() throws -> cl_event {
+    var status: cl_int = 0
+    let event = api.clCreateUserEvent(context, &status)
+    try OpenCL.check(status, "clCreateUserEvent")
+    return event!
   }
 
   /// Waits until what was written so far is on the device, though not yet in its place.
