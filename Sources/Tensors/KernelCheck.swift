@@ -2,7 +2,8 @@ import Devices
 import FileFormats
 import Randomness
 
-/// A comparison of kernels with plain loops on the host, at shapes so small that it takes milliseconds. A driver
+/// A comparison of kernels with plain loops on the host, at shapes so small that it takes milliseconds, a long sum a tenth of
+/// a second. A driver
 /// that compiles a kernel wrongly is found by it before the kernel is used.
 ///
 /// To check a kernel, add to ``all``. A kernel that has a slower one beside it names its `variant` and is used only
@@ -31,7 +32,7 @@ package struct KernelCheck: Sendable {
     (self.reaches, self.passes) = (reaches, passes)
   }
 
-  /// Every check: products and direct convolutions of both shapes and of matrix units, without and with asynchronous
+  /// Every check: products, one of them deep and one large, and direct convolutions of both shapes and of matrix units, without and with asynchronous
   /// copies, and Winograd's algorithm.
   package static let all: [KernelCheck] =
     OpenCL.KernelShape.allCases.flatMap { shape in
@@ -40,6 +41,11 @@ package struct KernelCheck: Sendable {
         KernelCheck("long sum", variant: shape.rawValue, shape: shape) { try longSum(on: $0) },
       ]
     }
+    + [
+      KernelCheck("large matrix product", variant: OpenCL.KernelShape.gpu.rawValue, shape: .gpu) {
+        try largeProduct(on: $0)
+      }
+    ]
     + Convolution.Direction.allCases.flatMap { direction in
       [
         KernelCheck(
@@ -48,13 +54,18 @@ package struct KernelCheck: Sendable {
           try ConvolutionAlgorithm.$forced.withValue(.direct) {
             try convolution(direction, fewChannels + manyChannels, on: .openCL(device))
           }
-        },
-        KernelCheck("convolution, \(direction.rawValue)", variant: "winograd", shape: .gpu) { device in
-          try ConvolutionAlgorithm.$forced.withValue(.winograd) {
-            try convolution(direction, [(16, 35, 1)], on: .openCL(device))
-          }
-        },
+        }
       ]
+        + [4, 2].map { extent in
+          KernelCheck(
+            "convolution, \(direction.rawValue), tiles of \(extent) x \(extent)", variant: "winograd",
+            shape: .gpu
+          ) { device in
+            try GPUWinograd.$forcedExtent.withValue(extent) {
+              try convolution(direction, [(16, 35, 1)], on: .openCL(device))
+            }
+          }
+        }
     }
     + cpuConvolutions
     + [OpenCL.matrixVariant, OpenCL.asynchronousVariant].flatMap { variant in
@@ -91,11 +102,19 @@ package struct KernelCheck: Sendable {
     }
   }
 
-  /// A driver may leave loops: llvmpipe of Mesa 22.3 does after 65,000 iterations. One work group of the kernel that the other
+  /// The tile of large products, whose registers are the most; extents that vectors divide.
+  private static func largeProduct(on device: OpenCL) throws -> Bool {
+    let tile = ProductTile.shipped(for: .init(device.info)).first { $0.fits(device.info) }
+    return try ProductPlan.$forced.withValue(ProductPlan(tile: tile ?? .smallest)) {
+      try product((132, 136, 40), transposes: [(false, false)], on: .openCL(device))
+    }
+  }
+
+  /// A driver may leave loops: llvmpipe of Mesa 22.3 does after 65,000 iterations of all loops of a work group. One such group of the kernel that the other
   /// products have compiled sums all.
   private static func longSum(on device: OpenCL) throws -> Bool {
     let (m, n, k) = usual
-    let tile = device.shippedPlan(ProductShape(rows: m, columns: n, depth: k)).tile
+    let tile = device.plan(ProductShape(rows: m, columns: n, depth: k), .product).tile
     return try ProductPlan.$forced.withValue(ProductPlan(tile: tile)) {
       try product((2, 2, (1 << 18) + 1), transposes: [(false, false)], on: .openCL(device), tolerance: 1e-6)
     }
@@ -191,7 +210,7 @@ extension OpenCL {
   ) throws {
     let key =
       ["kernel checks", kernelShape.rawValue, precision.rawValue] + checks.map(\.name) + info.identity
-      + [KernelSources.digest]
+      + [KernelSources.digest] + (kernelShape == .cpu ? ["\(info.localMemory)"] : [])
     if cache?.binary(for: key) != nil { return }
     defer { progress(checks.count, checks.count) }
     let shape = kernelShape

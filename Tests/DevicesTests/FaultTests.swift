@@ -35,6 +35,41 @@ struct FaultTests {
     withExtendedLifetime(kept) {}
   }
 
+  /// Where a driver looks for memory only when a kernel uses a buffer, as above; what is free is given back first.
+  @Test func memoryThatRunsOutInALaunchIsReportedInFull() throws {
+    let openCL = try open("shortage:scale:2")
+    let device = Device.openCL(openCL)
+    let large = try device.makeBuffer(byteCount: 8 << 20)
+    let buffer = try device.makeBuffer(byteCount: 3 << 20)
+    let kept = try device.makeBuffer(byteCount: 1 << 20)
+    _ = try device.makeBuffer(byteCount: 2 << 20)
+    // What a kernel only reads is no result.
+    func launch(_ result: Buffer) throws {
+      try openCL.launch("scale", [.int(4), .float(2), .buffer(large), .buffer(result)], elements: 4)
+    }
+    try launch(buffer)
+    #expect(device.memoryUse.held > device.memoryUse.used || isUnderOclgrind)
+    let error = #expect(throws: TemperError.self) {
+      try device.withBatch(of: 100, fixed: large.byteCount) { try launch(buffer) }
+    }
+    #expect(error?.exitCode == 69)
+    let text = "\(try #require(error))"
+    for word in [
+      openCL.info.name, "CL_MEM_OBJECT_ALLOCATION_FAILURE", "no room for", "are in use",
+      "at most about 25 would have fitted",
+    ] {
+      #expect(text.contains(word), "\(word): \(text)")
+    }
+    #expect(device.memoryUse.held == device.memoryUse.used, "what was free has been given back")
+    withExtendedLifetime(kept) {}
+  }
+
+  /// On NVIDIA this status hides what happened.
+  @Test func outOfResourcesIsExplained() throws {
+    let error = #expect(throws: TemperError.self) { try OpenCL.check(-5, "clFinish") }
+    #expect(error?.remedy?.contains("accessed memory out of bounds") == true)
+  }
+
   @Test func fittingBatchesAreLinear() {
     func fitting(_ asked: Int, _ used: Int, fixed: Int, largest: Int = 1_000_000) -> Int {
       AllocationFailure(asked: asked, used: used, total: 1_000_000, largest: largest)

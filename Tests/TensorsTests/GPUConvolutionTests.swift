@@ -24,6 +24,23 @@ import Testing
     }
   }
 
+  /// Each tile that the tuner may choose, in one direction; directions change from tile to tile.
+  @Test(arguments: devicesWithGPUKernels, GPUProductTests.tiles)
+  func everyCandidateConvolves(device: OpenCL, tile: ProductTile) throws {
+    let number = GPUProductTests.tiles.firstIndex(of: tile)!
+    var random = Seeded(UInt64(100 + number))
+    var tile = tile
+    tile.unroll = 2  // Short bodies compile several times faster.
+    let direction = Convolution.Direction.allCases[number % 3]
+    let g = Self.geometries(&random, 1)[0]
+    let error = try ProductPlan.$forced.withValue(ProductPlan(tile: tile)) {
+      try ConvolutionAlgorithm.$forced.withValue(.direct) {
+        try ConvolutionError(g).largest(direction, on: .openCL(device))
+      }
+    }
+    #expect(error < 1e-5, "\(direction) of \(g.testDescription)")
+  }
+
   @Test(arguments: devicesWithGPUKernels, [2, 4])
   func winogradOfBothExtents(device: OpenCL, extent: Int) throws {
     var random = Seeded(22)

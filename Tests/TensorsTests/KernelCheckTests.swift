@@ -76,9 +76,9 @@ struct KernelCheckTests {
   }
 
   /// What does not fit local memory is done in smaller parts or in another way. Launches of more fail.
-  @Test(arguments: [32, 64, 256])
-  func convolutionsFitLocalMemory(kilobytes: Int) throws {
-    let device = try open(kilobytes: kilobytes, vectorWidth: 16)
+  @Test(arguments: [(32, 16), (64, 16), (256, 16), (64, 8)])
+  func convolutionsFitLocalMemory(kilobytes: Int, vectorWidth: Int) throws {
+    let device = try open(kilobytes: kilobytes, vectorWidth: vectorWidth)
     let layers = [
       (1, 32, 1), (3, 64, 1), (16, 16, 1), (32, 64, 1), (64, 64, 1), (128, 160, 1), (16, 32, 2), (64, 128, 2),
       (160, 128, 2),
@@ -93,6 +93,12 @@ struct KernelCheckTests {
         #expect(error < 1e-4, "\(direction) of \(g)")
       }
     }
+    // Blocks of tiles of a weight gradient that fewer than wished fit.
+    let g = try ConvolutionGeometry(images: [8, 64, 64, 16], weights: [3, 3, 16, 16], stride: 2, padding: 1)
+    let error = try ConvolutionAlgorithm.$forced.withValue(.winograd) {
+      try ConvolutionError(g).largest(.weightGradient, on: .openCL(device))
+    }
+    #expect(error < 1e-4)
     let usesWinograd =
       try device.cpuKernels(
         .forward,
@@ -124,6 +130,17 @@ struct KernelCheckTests {
       #expect(try c.floats() == [11])
     }
     #expect(launched >= 2)
+  }
+
+  /// So do the checks of a deep and of a large product alone.
+  @Test(arguments: OpenCL.KernelShape.allCases, ["long sum", "large matrix product"])
+  func wrongProductsAreFound(shape: OpenCL.KernelShape, name: String) throws {
+    let device = try open(shape, wrong: "matmul_\(shape)")
+    let checks = Self.all.filter { $0.name == name && $0.shape == shape }
+    var warnings: [String] = []
+    try device.checkKernels(checks) { warnings.append($0) }
+    #expect(warnings.count == checks.count && device.isEnabled("\(shape)") == checks.isEmpty)
+    #expect(checks.count == (shape == .gpu || name == "long sum" ? 1 : 0))
   }
 
   /// The reason of the last failure is said before the device is given up.

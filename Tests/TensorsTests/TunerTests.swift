@@ -65,6 +65,52 @@ import Testing
     }
   }
 
+  /// A file in which the case's plan is so slow that every candidate is faster.
+  private static func slowFile(_ info: OpenCLDeviceInfo, _ folder: String) throws -> TuningFile {
+    let file = TuningFile(info, folder: folder)!
+    var table = TuningTable()
+    table.entries[cases[0].key] = .init(
+      plan: ProductPlan(tile: .smallest), milliseconds: 1e9, shippedMilliseconds: 1e9, winogradExtent: nil,
+      tried: 0,
+      isQuick: true)
+    try file.write(table)
+    return file
+  }
+
+  /// However fast, what computes something else does not win.
+  @Test(.enabled(if: !isUnderOclgrind), arguments: devicesWithGPUKernels)
+  func wrongCandidatesDoNotWin(device: OpenCL) throws {
+    let wrong = ProductTile(16, 16, 8, item: 2, 2)
+    for fault in [nil, "wrong:matmul_gpu:TILE_M=16"] {
+      try withTemporaryFolder { folder in
+        let device = try OpenCL(
+          device.info, kernelShape: .gpu, cache: nil, faults: fault.map { try FaultInjection($0) })
+        var outcome: Tuner.Outcome?
+        let tuner = try Tuner(
+          device, file: Self.slowFile(device.info, folder), isQuick: true, candidates: [wrong])
+        try tuner.run([Self.cases[0]], within: .seconds(600)) { outcome = $0 }
+        let plan = try #require(outcome).entry.plan
+        #expect((outcome?.wrong == 0) == (fault == nil))
+        #expect((plan == ProductPlan(tile: .smallest)) == (fault != nil), "\(plan)")
+      }
+    }
+  }
+
+  /// A lost device ends the run; what it did not measure is not counted as tried.
+  @Test(.enabled(if: !isUnderOclgrind), arguments: devicesWithGPUKernels)
+  func lostDevicesEndTheRun(device: OpenCL) throws {
+    try withTemporaryFolder { folder in
+      let file = try Self.slowFile(device.info, folder)
+      let table = try file.read()
+      let lost = try OpenCL(
+        device.info, kernelShape: .gpu, cache: nil, faults: FaultInjection("launch:matmul_gpu:2"))
+      let tuner = try Tuner(lost, file: file, isQuick: true, candidates: Self.candidates)
+      let error = #expect(throws: TemperError.self) { try tuner.run(Self.cases, within: .seconds(600)) }
+      #expect(error?.kind == .deviceUnavailable)
+      #expect(try file.read() == table)
+    }
+  }
+
   @Test(arguments: devicesWithGPUKernels)
   func withoutTimeNothingIsMeasured(device: OpenCL) throws {
     let tuner = try Tuner(device, file: nil, isQuick: true)

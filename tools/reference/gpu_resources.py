@@ -226,14 +226,18 @@ def report_all_intel(ocloc):
     for processor in ("skl", "tgllp", "dg2"):
         for family in ("matmul_gpu", "convolution_gpu"):
             for extents in ((64, 64, 16, 8, 4), (64, 32, 16, 4, 4), (32, 32, 16, 4, 4), (128, 128, 8, 8, 8)):
-                print(family, "tile", extents)
-                report_intel(ocloc, processor, family, tile(*extents))
+                for along, vector in itertools.product(((0, 1), (0, 0), (1, 1)), (1, 4)):
+                    print(family, "tile", extents, "A and B along rows", along, "loads of", vector)
+                    macros = tile(*extents, vector)
+                    macros.update({"A_ALONG": along[0], "B_ALONG": along[1]})
+                    report_intel(ocloc, processor, family, macros)
         for extent in (4, 2):
             print("winograd_gpu extent", extent)
             report_intel(ocloc, processor, "winograd_gpu", {"EXTENT": extent})
         for family in ("attack", "elementwise", "normalization", "optimizer", "pooling", "random", "reduction", "reduction_gpu"):
             print(family)
             report_intel(ocloc, processor, family, {})
+        report_intel(ocloc, processor, "elementwise", {"ROW_ITEMS": 64})
 
 
 def main():

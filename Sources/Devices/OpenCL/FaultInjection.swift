@@ -9,6 +9,8 @@ package final class FaultInjection: @unchecked Sendable {
   package enum Fault: Equatable, Sendable {
     /// The allocation of this number, from 1, and every later one.
     case allocation(Int)
+    /// There is no memory for the launch of this number of a kernel (`*`: of any) and for every later one.
+    case shortage(kernel: String, number: Int)
     /// The launch of this number of a kernel (`*`: of any) and every later call: the device is lost.
     case launch(kernel: String, number: Int)
     /// As `launch`, but the call succeeds and the next one that waits for the device reports the failure.
@@ -24,11 +26,12 @@ package final class FaultInjection: @unchecked Sendable {
   private var allocations = 0
   private var launches = 0
   private var isPending = false
+  private var isShort = false
   private var isLost = false
 
   package init(_ fault: Fault) { self.fault = fault }
 
-  /// Reads `allocation:N`, `launch:KERNEL:N`, `event:KERNEL:N`, `build:FAMILY` or `wrong:KERNEL`; the last two also with
+  /// Reads `allocation:N`, `shortage:KERNEL:N`, `launch:KERNEL:N`, `event:KERNEL:N`, `build:FAMILY` or `wrong:KERNEL`; the last two also with
   /// `:MACRO=N`.
   /// - Throws: `.usage` for anything else.
   package convenience init(_ text: String) throws {
@@ -36,6 +39,7 @@ package final class FaultInjection: @unchecked Sendable {
     let number = words.last.flatMap { Int($0) }
     switch (words.first, words.count) {
     case ("allocation", 2) where number != nil: self.init(.allocation(number!))
+    case ("shortage", 3) where number != nil: self.init(.shortage(kernel: words[1], number: number!))
     case ("launch", 3) where number != nil: self.init(.launch(kernel: words[1], number: number!))
     case ("event", 3) where number != nil: self.init(.event(kernel: words[1], number: number!))
     case ("build", 2...3): self.init(.build(family: words[1], macro: words.dropFirst(2).first))
@@ -43,7 +47,9 @@ package final class FaultInjection: @unchecked Sendable {
     default:
       throw TemperError(
         .usage, field: "TEMPER_OPENCL_FAULT", "is \"\(text)\"",
-        remedy: "Give allocation:N, launch:KERNEL:N, event:KERNEL:N, build:FAMILY or wrong:KERNEL.")
+        remedy:
+          "Give allocation:N, shortage:KERNEL:N, launch:KERNEL:N, event:KERNEL:N, build:FAMILY or wrong:KERNEL."
+      )
     }
   }
 
@@ -81,6 +87,9 @@ package final class FaultInjection: @unchecked Sendable {
       case .event(let name, let number) where name == "*" || name == kernel:
         launches += 1
         if launches == number { isPending = true }
+      case .shortage(let name, let number) where name == "*" || name == kernel:
+        launches += 1
+        isShort = launches >= number
       default: break
       }
     }
@@ -90,6 +99,7 @@ package final class FaultInjection: @unchecked Sendable {
   func status(_ status: cl_int, waits: Bool) -> cl_int {
     lock.withLock {
       if isPending && waits { isLost = true }
+      if isShort && !waits { return CL_MEM_OBJECT_ALLOCATION_FAILURE }
       return isLost ? CL_DEVICE_NOT_AVAILABLE : status
     }
   }

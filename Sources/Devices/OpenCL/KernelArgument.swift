@@ -14,6 +14,12 @@ package enum KernelArgument {
   /// An optional buffer: null when absent.
   package static func optional(_ buffer: Buffer?) -> KernelArgument { buffer.map { .buffer($0) } ?? .none }
 
+  /// Bytes of a buffer; else 0.
+  var byteCount: Int {
+    guard case .buffer(let buffer) = self else { return 0 }
+    return buffer.byteCount
+  }
+
   func withBytes<R>(_ body: (Int, UnsafeRawPointer?) -> R) -> R {
     func pass<T>(_ value: T) -> R {
       withUnsafeBytes(of: value) { body($0.count, $0.baseAddress) }

@@ -3,7 +3,7 @@ import FileFormats
 
 extension OpenCL {
   /// Throws a ``TemperError`` for any status but success.
-  static func check(_ status: cl_int, _ call: String) throws {
+  package static func check(_ status: cl_int, _ call: String) throws {
     guard status != CL_SUCCESS else { return }
     throw TemperError(
       .deviceUnavailable, field: call, "failed with \(name(of: status))", remedy: hint(status))

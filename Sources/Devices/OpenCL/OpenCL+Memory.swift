@@ -22,14 +22,29 @@ extension OpenCL {
   private func allocate(_ size: Int) throws -> cl_mem {
     var status: cl_int = 0
     if let block = create(size, &status) { return block }
+    try releaseWhatIsFree()
+    if let block = create(size, &status) { return block }
+    throw shortage(of: size, status)
+  }
+
+  /// Gives the pool's free blocks back to the driver.
+  func releaseWhatIsFree() throws {
     try synchronize()
     for block in memory.drain() { _ = api.clReleaseMemObject(block) }
     lock.withLock { uploads?.releaseFree() }
-    if let block = create(size, &status) { return block }
+  }
+
+  /// The error of a status that says that memory ran out, kept for the advice of ``Device/withBatch(of:fixed:_:)``.
+  /// - Parameter asked: bytes of buffers that count as in use; 0 if it is not known which had no room.
+  func shortage(of asked: Int, _ status: cl_int) -> TemperError {
     let failure = AllocationFailure(
-      asked: size, used: memory.use.used - size, total: info.globalMemory, largest: info.maximumAllocation)
+      asked: asked, used: memory.use.used - asked, total: info.globalMemory, largest: info.maximumAllocation)
     allocationFailure = failure
-    throw failure.error(info.name, status: OpenCL.name(of: status))
+    return failure.error(info.name, status: OpenCL.name(of: status))
+  }
+
+  static func isShortage(_ status: cl_int) -> Bool {
+    [CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_HOST_MEMORY].contains(status)
   }
 
   private func create(_ size: Int, _ status: inout cl_int) -> cl_mem? {

@@ -28,12 +28,10 @@ extension OpenCL {
       return try profiler.add(events.placement, "copy into place", Profile.Work(bytes: 2 * piece.count))
     }
     countWait()
-    var event: cl_event?
-    try check(
-      withEvent(&event) {
-        api.clEnqueueWriteBuffer(
-          queue, memory, cl_bool(CL_TRUE), offset, piece.count, piece.baseAddress, 0, nil, $0)
-      }, "clEnqueueWriteBuffer", waits: true)
+    let event = try enqueue("clEnqueueWriteBuffer", asked: piece.count, waits: true) {
+      api.clEnqueueWriteBuffer(
+        queue, memory, cl_bool(CL_TRUE), offset, piece.count, piece.baseAddress, 0, nil, $0)
+    }
     try profiler?.add(event, "copy to device", work)
   }
 
@@ -62,12 +60,10 @@ extension OpenCL {
   func copy(_ source: Buffer, to target: Buffer, byteCount: Int, targetOffset: Int) throws {
     lock.lock()
     defer { lock.unlock() }
-    var event: cl_event?
-    try check(
-      withEvent(&event) {
-        api.clEnqueueCopyBuffer(
-          queue, source.memory, target.memory, 0, targetOffset, byteCount, 0, nil, $0)
-      }, "clEnqueueCopyBuffer")
+    let event = try enqueue("clEnqueueCopyBuffer", asked: byteCount) {
+      api.clEnqueueCopyBuffer(
+        queue, source.memory, target.memory, 0, targetOffset, byteCount, 0, nil, $0)
+    }
     try profiler?.add(event, "copy on device", Profile.Work(bytes: 2 * byteCount))
   }
 
@@ -90,8 +86,12 @@ extension OpenCL {
   }
 
   /// Throws for any status but success, and for a failure on purpose.
-  private func check(_ status: cl_int, _ call: @autoclosure () -> String, waits: Bool = false) throws {
+  /// - Parameter asked: bytes of the buffers of the call.
+  private func check(
+    _ status: cl_int, _ call: @autoclosure () -> String, waits: Bool = false, asked: Int = 0
+  ) throws {
     let status = faults?.status(status, waits: waits) ?? status
+    if OpenCL.isShortage(status) { throw shortage(of: asked, status) }
     if status != CL_SUCCESS { try OpenCL.check(status, call()) }
   }
 
@@ -124,7 +124,7 @@ extension OpenCL {
     }
   }
 
-  /// Lets the transfer of the next write fail once it is queued, until the result is called.
+  /// Holds back the transfer of the next write until the result is called, which makes it fail.
   package func failNextUpload() throws -> () -> Void {
     let gate = try userEvent()
     uploads?.gate = gate
@@ -170,14 +170,41 @@ extension OpenCL {
     var global = global
     if let local { for i in global.indices { global[i] = (global[i] + local[i] - 1) / local[i] * local[i] } }
     faults?.countLaunch(of: name)
-    var event: cl_event?
-    let status = withEvent(&event) {
-      api.clEnqueueNDRangeKernel(queue, kernel, cl_uint(global.count), nil, global, local, 0, nil, $0)
-    }
-    try check(status, "launch of \(name), global \(global), local \(local ?? [])")
+    let event = try enqueue(kernel, name, arguments, global, local)
     try profiler?.add(
       event, name, Profile.Work(flops: flops, bytes: bytes), global: global, local: local ?? [])
     if let faults, faults.makesWrong(name, defines) { try spoil(arguments) }
+  }
+
+  private func enqueue(
+    _ kernel: cl_kernel, _ name: String, _ arguments: [KernelArgument], _ global: [Int], _ local: [Int]?
+  ) throws -> cl_event? {
+    // Results come last.
+    let result = arguments.last { $0.byteCount > 0 }?.byteCount ?? 0
+    return try enqueue("launch of \(name), global \(global), local \(local ?? [])", asked: result) {
+      api.clEnqueueNDRangeKernel(queue, kernel, cl_uint(global.count), nil, global, local, 0, nil, $0)
+    }
+  }
+
+  /// Some drivers look for the memory of a buffer when it is first used: where there is none, once more after giving back
+  /// what is free.
+  /// - Parameter asked: bytes of what has most likely been without memory before.
+  private func enqueue(
+    _ call: @autoclosure () -> String, asked: Int, waits: Bool = false,
+    _ command: (UnsafeMutablePointer<cl_event?>?) -> cl_int
+  ) throws -> cl_event? {
+    var event: cl_event?
+    func attempt() -> cl_int {
+      let status = withEvent(&event, command)
+      return faults?.status(status, waits: waits) ?? status
+    }
+    var status = attempt()
+    if OpenCL.isShortage(status) {
+      try releaseWhatIsFree()
+      status = attempt()
+    }
+    try check(status, call(), waits: waits, asked: asked)
+    return event
   }
 
   /// Writes a NaN to the start of the last buffer among a kernel's arguments: a wrong result.

@@ -78,13 +78,14 @@ final class Uploads {
   func write(
     _ bytes: UnsafeRawBufferPointer, to memory: cl_mem, offset: Int, on queue: cl_command_queue
   ) throws -> Events? {
+    let awaited = gate
+    gate = nil
     guard let block = try take(bytes.count) else { return nil }
     block.address.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
     var (transfer, placement): (cl_event?, cl_event?)
     var status = api.clEnqueueWriteBuffer(
-      transfers, block.device, cl_bool(CL_FALSE), 0, bytes.count, block.address, gate == nil ? 0 : 1,
-      gate == nil ? nil : [gate], &transfer)
-    gate = nil
+      transfers, block.device, cl_bool(CL_FALSE), 0, bytes.count, block.address,
+      awaited == nil ? 0 : 1, awaited == nil ? nil : [awaited], &transfer)
     guard let transfer else {
       // Some drivers look for the memory of a buffer only now. What else is wrong, the write without a block will tell.
       release(block)
@@ -98,6 +99,13 @@ final class Uploads {
         queue, block.device, memory, 0, offset, bytes.count, 1, &awaited, &placement)
     }
     guard let placement else {
+      var awaited: cl_event? = transfer
+      if OpenCL.isShortage(status), api.clWaitForEvents(1, &awaited) == CL_SUCCESS {
+        // Their place has no memory yet: the write without a block will ask for it.
+        _ = api.clReleaseEvent(transfer)
+        free[block.size, default: []].append(block)
+        return nil
+      }
       // The block may still be in use: it is given up, with a device that is lost.
       _ = api.clReleaseEvent(transfer)
       try OpenCL.check(status, "an upload of \(bytes.count) bytes")

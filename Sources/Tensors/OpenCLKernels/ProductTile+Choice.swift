@@ -58,8 +58,8 @@ extension ProductTile {
   ///   depth of 16 needs 136 registers.
   /// - AMD: groups of 256 or 64 are whole waves of 64; 101 to 166 registers, of 256. With a depth of 16 the 64 x 64 tile of
   ///   8 x 8 sums spilled on gfx90a.
-  /// - Intel: 8 x 4 sums compile for 8 items per thread and 4 x 4 for 16, without spills; 8 x 8 sums spill up to 2.4 kB
-  ///   (ocloc 22.43 for Skylake, Tiger Lake and Arc).
+  /// - Intel: 8 x 4 and 4 x 4 sums compile without spills for Skylake, Tiger Lake and Arc (ocloc 22.43); 8 x 8 sums spill up
+  ///   to 4 kB.
   /// - Arm, Qualcomm: local memory is no faster than the cache, so that slices are short and tiles small.
   ///
   /// - Parameter copies: whether tiles of matrix units may be asynchronous.

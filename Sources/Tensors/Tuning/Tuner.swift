@@ -88,7 +88,7 @@ package final class Tuner {
       let plan = self.candidate(entry.tried, entry.plan, tuningCase.shape)
       entry.tried += 1
       guard plan != entry.plan, plan.tile.fits(device.info) else { continue }
-      if let time = measure(trial, plan, reference, limit: entry.milliseconds, &outcome) {
+      if let time = try measure(trial, plan, reference, limit: entry.milliseconds, &outcome) {
         (entry.plan, entry.milliseconds) = (plan, time)
       }
     }
@@ -105,9 +105,10 @@ package final class Tuner {
   }
 
   /// Milliseconds of a plan that is faster than `limit` and computes what the reference did; else nil.
+  /// - Throws: if the device is lost, which is no fault of the plan.
   private func measure(
     _ trial: TuningTrial, _ plan: ProductPlan, _ reference: [Float], limit: Double, _ outcome: inout Outcome
-  ) -> Double? {
+  ) throws -> Double? {
     do {
       outcome.measured += 1
       let time = try with(plan) { try milliseconds(trial, limit: limit) }
@@ -115,6 +116,7 @@ package final class Tuner {
       if agrees(try with(plan) { try trial.run().floats() }, reference, trial) { return time }
       outcome.wrong += 1
     } catch {
+      try device.synchronize()
       outcome.failed += 1
     }
     return nil

@@ -30,10 +30,11 @@ struct DevicesCommand: ParsableCommand {
       "cpu       \(cpu.name): \(cpu.instructionSet) kernels, \(cpu.threads) threads, \(gigabytes(cpu.memory))"
     )
     for device in report.openCL {
+      let clock = device.clockFrequency > 0 ? " at \(device.clockFrequency) MHz" : ""
       Console.result(
         """
         opencl:\(device.index)  \(device.name): \(device.kind.rawValue), \(device.vendor), \(device.version), driver \
-        \(device.driver), \(device.computeUnits) compute units at \(device.clockFrequency) MHz, \
+        \(device.driver), \(device.computeUnits) compute units\(clock), \
         \(gigabytes(device.globalMemory)), platform \(device.platform)
         """)
     }
