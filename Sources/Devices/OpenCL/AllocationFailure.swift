@@ -31,9 +31,9 @@ package struct AllocationFailure: Sendable, Equatable {
   func error(_ device: String, status: String) -> TemperError {
     TemperError(
       .deviceUnavailable, field: device,
-      "has no room for \(asked > 0 ? Self.text(asked) : "what was queued") (\(status)); \(Self.text(used)) are in use, the device has "
-        + "\(Self.text(total)) and gives blocks of at most \(Self.text(largest))",
-      remedy: "Choose a smaller --batch-size or --limit.")
+      "has no room for \(asked > 0 ? Self.text(asked) : "what was queued") (\(status)); "
+        + "\(Self.text(used)) are in use, the device has \(Self.text(total)) and gives blocks of at most \(Self.text(largest))",
+      remedy: "Choose a smaller --batch-size or --limit where the command has them, or another --device.")
   }
 
   private static func text(_ bytes: Int) -> String {
