@@ -32,7 +32,7 @@ package struct KernelCheck: Sendable {
     (self.reaches, self.passes) = (reaches, passes)
   }
 
-  /// Every check: products, one of them deep and one large, and direct convolutions of both shapes and of matrix units, without and with asynchronous
+  /// Every check: products, one of them deep and one large, reductions, and direct convolutions of both shapes and of matrix units, without and with asynchronous
   /// copies, and Winograd's algorithm.
   package static let all: [KernelCheck] =
     OpenCL.KernelShape.allCases.flatMap { shape in
@@ -44,7 +44,10 @@ package struct KernelCheck: Sendable {
     + [
       KernelCheck("large matrix product", variant: OpenCL.KernelShape.gpu.rawValue, shape: .gpu) {
         try largeProduct(on: $0)
-      }
+      },
+      KernelCheck("batch norm and cross-entropy", variant: OpenCL.KernelShape.gpu.rawValue, shape: .gpu) {
+        try normalizedLoss(on: $0)
+      },
     ]
     + Convolution.Direction.allCases.flatMap { direction in
       [
@@ -149,6 +152,28 @@ package struct KernelCheck: Sendable {
       }
     }
     return true
+  }
+
+  /// Reductions over channels and rows, with their gradients, beside the CPU path.
+  private static func normalizedLoss(on device: OpenCL) throws -> Bool {
+    func results(on device: Device) throws -> [Float] {
+      var stream = RandomStream(seed: 2, purpose: .weights)
+      func values(_ count: Int) -> [Float] { (0..<count).map { _ in 2 * stream.nextUniform() - 1 } }
+      let x = try Tensor(values(150 * 28), shape: [150, 2, 2, 7], on: device)
+      let (scale, shift) = (
+        try Tensor(values(7), shape: [7], on: device), try Tensor(values(7), shape: [7], on: device)
+      )
+      let running = try RunningStatistics(channels: 7, on: device)
+      let labels = try Tensor((0..<150).map { Int32($0 % 28) }, on: device)
+      let (loss, gradient) = try valueWithGradient(at: x) {
+        let y = try batchNorm(
+          $0, scale: scale, shift: shift, running: running, mode: .training(momentum: 0.1))
+        return try crossEntropy(y.reshaped([150, 28]), labels)
+      }
+      return try loss.floats() + gradient.floats().map { 150 * $0 } + running.variance.floats()
+    }
+    let (found, expected) = (try results(on: .openCL(device)), try results(on: .cpu(.shared)))
+    return zip(found, expected).allSatisfy { abs($0 - $1) <= 10 * Float(tolerance) }
   }
 
   /// Channels, outputs and stride of convolutions: first layers take kernels of their own.

@@ -143,6 +143,20 @@ struct KernelCheckTests {
     #expect(checks.count == (shape == .gpu || name == "long sum" ? 1 : 0))
   }
 
+  /// As is a wrong kernel of a reduction on a GPU.
+  @Test(arguments: [
+    "batch_norm_groups_gpu", "batch_norm_statistics", "batch_norm_apply", "batch_norm_gradient_groups_gpu",
+    "batch_norm_input_gradient", "cross_entropy", "sum_all",
+  ])
+  func wrongReductionsAreFound(kernel: String) throws {
+    let device = try open(.gpu, wrong: kernel)
+    var warnings: [String] = []
+    try device.checkKernels(Self.all.filter { $0.name == "batch norm and cross-entropy" }) {
+      warnings.append($0)
+    }
+    #expect(warnings.count == 1 && device.kernelShape == .cpu, "\(warnings)")
+  }
+
   /// The reason of the last failure is said before the device is given up.
   @Test func deviceWithoutGoodKernelsIsRefused() throws {
     let device = try open(.cpu, wrong: "matmul_cpu")
