@@ -2,9 +2,9 @@ import Devices
 import FileFormats
 import Randomness
 
-/// A comparison of kernels with plain loops on the host, at shapes so small that it takes milliseconds, a long sum a tenth of
-/// a second. A driver
-/// that compiles a kernel wrongly is found by it before the kernel is used.
+/// A comparison of kernels with plain loops on the host, of reductions with the CPU path, at shapes so small that it takes
+/// milliseconds, a long sum a tenth of a second. A driver that compiles a kernel wrongly is found by it before the kernel
+/// is used.
 ///
 /// To check a kernel, add to ``all``. A kernel that has a slower one beside it names its `variant` and is used only
 /// where `openCL.isEnabled(variant)`.
@@ -32,8 +32,8 @@ package struct KernelCheck: Sendable {
     (self.reaches, self.passes) = (reaches, passes)
   }
 
-  /// Every check: products, one of them deep and one large, reductions, and direct convolutions of both shapes and of matrix units, without and with asynchronous
-  /// copies, and Winograd's algorithm.
+  /// Every check: products, one of them deep and one large, reductions, direct convolutions of both shapes and of matrix
+  /// units, without and with asynchronous copies, and Winograd's algorithm.
   package static let all: [KernelCheck] =
     OpenCL.KernelShape.allCases.flatMap { shape in
       [
@@ -113,8 +113,8 @@ package struct KernelCheck: Sendable {
     }
   }
 
-  /// A driver may leave loops: llvmpipe of Mesa 22.3 does after 65,000 iterations of all loops of a work group. One such group of the kernel that the other
-  /// products have compiled sums all.
+  /// A driver may leave loops: llvmpipe of Mesa 22.3 does after 65,000 iterations of all loops of a work group. One group
+  /// of the kernel that the other products have compiled sums all.
   private static func longSum(on device: OpenCL) throws -> Bool {
     let (m, n, k) = usual
     let tile = device.plan(ProductShape(rows: m, columns: n, depth: k), .product).tile

@@ -31,8 +31,8 @@ package final class FaultInjection: @unchecked Sendable {
 
   package init(_ fault: Fault) { self.fault = fault }
 
-  /// Reads `allocation:N`, `shortage:KERNEL:N`, `launch:KERNEL:N`, `event:KERNEL:N`, `build:FAMILY` or `wrong:KERNEL`; the last two also with
-  /// `:MACRO=N`.
+  /// Reads `allocation:N`, `shortage:KERNEL:N`, `launch:KERNEL:N`, `event:KERNEL:N`, `build:FAMILY` or `wrong:KERNEL`; the
+  /// last two also with `:MACRO=N`.
   /// - Throws: `.usage` for anything else.
   package convenience init(_ text: String) throws {
     let words = text.split(separator: ":").map(String.init)
